@@ -1,0 +1,23 @@
+# Every target is a short name for a command that works without make.
+
+.PHONY: build run test check lint bench clean
+
+build: ## one static binary, ./doorward
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o doorward ./cmd/doorward
+
+run: ## serve on 127.0.0.1:8080 with ./doorward-data
+	go run ./cmd/doorward serve
+
+test: ## all tests; installs what they need
+	scripts/test
+
+check: lint test ## everything: format, vet, lint, then all tests
+
+lint:
+	scripts/lint
+
+bench: ## benchmarks of the hot paths
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+clean:
+	rm -rf doorward e2e/js/node_modules
