@@ -1,0 +1,91 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doorward/doorward/internal/token"
+)
+
+// AuthenticateUser makes the caller the user that the id token was issued to, and checks what has happened since (P20).
+// It fails with CodeUnauthenticated where there is no token or no JWT, CodeTokenExpired, and CodeTokenInvalid for all else.
+func (s *Service) AuthenticateUser(ctx context.Context, c Caller, idToken string) (Caller, error) {
+	if idToken == "" {
+		return c, newError(CodeUnauthenticated, "this needs a signed-in user")
+	}
+	claims, err := s.verifyIDToken(ctx, c.Project.ID, idToken)
+	if err != nil {
+		return c, err
+	}
+	session, err := s.store.GetSession(ctx, c.Project.ID, SessionID(claims.SessionID))
+	if errors.Is(err, ErrNotFound) {
+		return c, errTokenInvalid
+	}
+	if err != nil {
+		return c, fmt.Errorf("session: %w", err)
+	}
+	user, err := s.store.GetUser(ctx, c.Project.ID, UserID(claims.Subject))
+	if errors.Is(err, ErrNotFound) {
+		return c, errTokenInvalid
+	}
+	if err != nil {
+		return c, fmt.Errorf("user: %w", err)
+	}
+	if session.User != user.ID || !session.RevokedAt.IsZero() || user.Blocked() {
+		return c, errTokenInvalid
+	}
+	c.actor, c.user, c.session = ActorUser, &user, &session
+	return c, nil
+}
+
+var errTokenInvalid = newError(CodeTokenInvalid, "the token is not valid")
+
+func (s *Service) verifyIDToken(ctx context.Context, p ProjectID, idToken string) (token.Claims, error) {
+	keys, err := s.verificationKeys(ctx, p)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	claims, err := token.Verify(idToken, keys, token.Expect{Issuer: s.Issuer(p), Audience: string(p), Now: s.clock(), Leeway: clockSkew})
+	switch {
+	case errors.Is(err, token.ErrNotJWT):
+		return claims, newError(CodeUnauthenticated, "this needs a signed-in user")
+	case errors.Is(err, token.ErrExpired):
+		return claims, newError(CodeTokenExpired, "the token has expired")
+	case err != nil:
+		return claims, errTokenInvalid
+	}
+	return claims, nil
+}
+
+// clockSkew is how far the clocks of two nodes may differ without tokens of one being too young for the other.
+const clockSkew = 5 * time.Minute
+
+// AuthenticateAdmin makes the caller the project's admin. It fails with CodeAdminRequired, and writes that down.
+func (s *Service) AuthenticateAdmin(ctx context.Context, c Caller, adminToken string) (Caller, error) {
+	if adminToken == "" || !token.Equal(token.Hash(adminToken), c.Project.AdminTokenHash) {
+		return c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs the project's admin token"))
+	}
+	c.actor = ActorAdmin
+	return c, nil
+}
+
+// AuthenticateOperator makes the caller an operator of the instance, who is also every project's admin. It fails with CodeAdminRequired.
+func (s *Service) AuthenticateOperator(ctx context.Context, c Caller, operatorToken string) (Caller, error) {
+	t, err := s.store.GetOperatorTokenByHash(ctx, token.Hash(operatorToken))
+	if errors.Is(err, ErrNotFound) {
+		return c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs an operator token"))
+	}
+	if err != nil {
+		return c, fmt.Errorf("operator token: %w", err)
+	}
+	c.actor, c.name = ActorOperator, t.Name
+	return c, nil
+}
+
+// LocalOperator makes the caller an operator because it holds the data directory itself, as the command line does.
+func (s *Service) LocalOperator(c Caller) Caller {
+	c.actor, c.name = ActorOperator, "local"
+	return c
+}

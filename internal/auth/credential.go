@@ -1,0 +1,87 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/password"
+)
+
+// hashParams are the project's argon2id parameters.
+func hashParams(p *Project) password.Params {
+	return password.Params{
+		MemoryKiB: uint32(p.Settings.PasswordHashMemory), Time: uint32(p.Settings.PasswordHashTime), Threads: uint8(p.Settings.PasswordHashThreads),
+	}
+}
+
+// hashed runs costly password work behind the bounded queue (P27). Where the queue is full it fails at once with CodeUnavailable.
+func (s *Service) hashed(ctx context.Context, p *Project, work func()) error {
+	err := s.hashing.Do(ctx, string(p.ID), work)
+	if errors.Is(err, password.ErrBusy) {
+		return errBusy(err)
+	}
+	return err
+}
+
+func errBusy(cause error) error {
+	return &Error{Code: CodeUnavailable, Message: "the server is busy; try again", RetryAfter: time.Second, cause: cause}
+}
+
+// hashPassword checks a new password against the project's policy and hashes it. It fails with CodeMissingPassword, CodeWeakPassword and CodeUnavailable.
+func (s *Service) hashPassword(ctx context.Context, p *Project, email Email, newPassword string) (string, error) {
+	if err := checkPassword(p, email, newPassword); err != nil {
+		return "", err
+	}
+	var encoded string
+	var err error
+	if busy := s.hashed(ctx, p, func() { encoded, err = password.Hash(newPassword, hashParams(p), s.rand) }); busy != nil {
+		return "", busy
+	}
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return encoded, nil
+}
+
+func checkPassword(p *Project, email Email, newPassword string) error {
+	if newPassword == "" {
+		return newError(CodeMissingPassword, "a password is needed")
+	}
+	policy := password.Policy{MinLength: p.Settings.PasswordMinLength, MaxLength: p.Settings.PasswordMaxLength, RefuseCommon: p.Settings.PasswordRefuseCommon}
+	if p.Settings.PasswordRefuseContext {
+		local, domain, _ := strings.Cut(string(email), "@")
+		policy.Context = []string{string(email), local, domain, p.DisplayName, string(p.ID)}
+	}
+	var refused *password.Refusal
+	if err := policy.Check(newPassword); errors.As(err, &refused) {
+		return newError(CodeWeakPassword, refused.Reason)
+	} else if err != nil {
+		return fmt.Errorf("password policy: %w", err)
+	}
+	return nil
+}
+
+// verifyPassword tells whether plain is the password that encoded holds, and gives a new hash where the old one has other parameters than the project
+// wants. encoded "" is an account without a password: the answer is no, after the same time (P28).
+func (s *Service) verifyPassword(ctx context.Context, p *Project, encoded, plain string) (ok bool, rehash string, err error) {
+	params := hashParams(p)
+	stored := password.Dummy(params)
+	if encoded != "" {
+		if stored, err = password.Parse(encoded); err != nil {
+			return false, "", fmt.Errorf("stored password hash: %w", err)
+		}
+	}
+	busy := s.hashed(ctx, p, func() {
+		ok = stored.Verify(plain) && encoded != ""
+		if ok && stored.NeedsRehash(params) {
+			rehash, err = password.Hash(plain, params, s.rand)
+		}
+	})
+	if busy != nil {
+		return false, "", busy
+	}
+	return ok, rehash, err
+}

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ChangeEmail gives the signed-in user another address. With emailChange immediate it counts at once, unverified: both addresses are told, and the old one gets
+// a link that takes it back. With verified it needs a recent sign-in and counts once the new address is proven (P11).
+// It fails with CodeInvalidEmail, CodeEmailInUse, CodeRecentSignInRequired and CodeTooManyAttempts.
+func (s *Service) ChangeEmail(ctx context.Context, c Caller, newEmail string) error {
+	user, session, err := c.requireUser()
+	if err != nil {
+		return err
+	}
+	email, err := ParseEmail(newEmail)
+	if err != nil {
+		return err
+	}
+	if email == user.Email {
+		return nil
+	}
+	if c.Project.Settings.EmailChange == EmailChangeVerified {
+		return s.askEmailChange(ctx, c, user, session, email)
+	}
+	err = s.commitMail(ctx, func(tx Tx) error {
+		u, err := tx.GetUser(ctx, user.Project, user.ID)
+		if err != nil {
+			return err
+		}
+		changed, err := s.replaceEmail(ctx, tx, c, u, email, false, session.ID)
+		if err != nil {
+			return err
+		}
+		return s.sendVerification(ctx, tx, c, changed, true)
+	})
+	return s.emailTaken(ctx, c, user.ID, err)
+}
+
+func (s *Service) emailTaken(ctx context.Context, c Caller, user UserID, err error) error {
+	if errors.Is(err, ErrConflict) {
+		return s.deny(ctx, c, EventEmailChanged, user, errEmailInUse)
+	}
+	return err
+}
+
+// replaceEmail writes the new address, ends the user's other sessions, voids codes that went to the old address, and tells that address how to take it back.
+func (s *Service) replaceEmail(ctx context.Context, tx Tx, c Caller, u User, email Email, verified bool, keep SessionID) (User, error) {
+	old := u
+	u.Email, u.EmailVerified, u.UpdatedAt = email, verified, s.now()
+	if err := tx.UpdateUser(ctx, u); err != nil {
+		return User{}, err
+	}
+	if err := s.endSessions(ctx, tx, u, keep); err != nil {
+		return User{}, err
+	}
+	if err := s.tellOldAddress(ctx, tx, c, old, u); err != nil {
+		return User{}, err
+	}
+	return u, s.audit(ctx, tx, c, EventEmailChanged, OutcomeAllowed, u.ID)
+}
+
+func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u User) error {
+	if old.Email.IsZero() {
+		return nil
+	}
+	p := c.Project
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeTakeBackEmail, Email: old.Email, NewEmail: u.Email}, takeBackTTL)
+	if err != nil {
+		return err
+	}
+	data := MailData{NewEmail: string(u.Email), Link: s.link(p, "", PageTakeBackEmail, code, u.ID), ExpiresIn: takeBackTTL}
+	return s.queueMail(ctx, tx, c, MailEmailChanged, old.Email, old, data)
+}
+
+// askEmailChange sends the new address a code to confirm it with, and announces the wish to the old address.
+func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, session Session, email Email) error {
+	p := c.Project
+	if s.now().Sub(session.CreatedAt) > p.Settings.RecentSignIn {
+		return s.deny(ctx, c, EventEmailChangeAsked, user.ID, newError(CodeRecentSignInRequired, "sign in again to change the email address"))
+	}
+	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil {
+		refusal := s.deny(ctx, c, EventEmailChangeAsked, user.ID, errEmailInUse)
+		if p.Settings.EnumerationSafe && CodeOf(refusal) == CodeEmailInUse {
+			return nil
+		}
+		return refusal
+	} else if !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("user: %w", err)
+	}
+	return s.commitMail(ctx, func(tx Tx) error {
+		code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}, p.Settings.VerifyCodeTTL)
+		if err != nil {
+			return err
+		}
+		data := MailData{NewEmail: string(email), Link: s.link(p, "", PageChangeEmail, code, user.ID), ExpiresIn: p.Settings.VerifyCodeTTL}
+		if err := s.queueMail(ctx, tx, c, MailChangeEmail, email, user, data); err != nil {
+			return err
+		}
+		if !user.Email.IsZero() {
+			if err := s.queueMail(ctx, tx, c, MailEmailChanged, user.Email, user, MailData{NewEmail: string(email)}); err != nil {
+				return err
+			}
+		}
+		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
+	})
+}
+
+// ConfirmEmailChange makes an address that was asked for the account's own, with the code that was sent to it.
+// It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
+func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, code string) error {
+	if code == "" {
+		return errMissingCode
+	}
+	found, err := s.findCode(ctx, c.Project.ID, code, PurposeChangeEmail, "")
+	if err != nil {
+		return s.codeDenied(ctx, c, EventEmailChanged, "", err)
+	}
+	err = s.commitMail(ctx, func(tx Tx) error {
+		u, err := s.useCode(ctx, tx, found)
+		if err != nil {
+			return err
+		}
+		_, err = s.replaceEmail(ctx, tx, c, u, found.NewEmail, true, "")
+		return err
+	})
+	return s.codeDenied(ctx, c, EventEmailChanged, found.User, s.emailTaken(ctx, c, found.User, err))
+}
+
+// TakeBackEmail undoes an email change with the code that went to the old address. Its owner is proven by that, and whoever changed it may know the password: so the
+// password and all sessions go, and a reset link is sent to the address (P2). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
+func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) error {
+	if code == "" {
+		return errMissingCode
+	}
+	found, err := s.findCode(ctx, c.Project.ID, code, PurposeTakeBackEmail, "")
+	if err != nil {
+		return s.codeDenied(ctx, c, EventEmailTakenBack, "", err)
+	}
+	err = s.commitMail(ctx, func(tx Tx) error {
+		u, err := s.useCode(ctx, tx, found)
+		if err != nil {
+			return err
+		}
+		u.EmailVerified = false // of the address that goes: what was joined under it is dropped
+		if err := s.dropIdentities(ctx, tx, u); err != nil {
+			return err
+		}
+		u.Email, u.EmailVerified = found.Email, true
+		u.PasswordHash, u.PasswordUpdatedAt, u.UpdatedAt = "", s.now(), s.now()
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := s.endSessions(ctx, tx, u, ""); err != nil {
+			return err
+		}
+		if err := s.queueReset(ctx, tx, c, u); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventEmailTakenBack, OutcomeAllowed, u.ID)
+	})
+	return s.codeDenied(ctx, c, EventEmailTakenBack, found.User, s.emailTaken(ctx, c, found.User, err))
+}

@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Code says what went wrong, in the domain's words. Each surface has one table from codes to its wire.
+type Code string
+
+// The codes. Whether a caller may learn that an account exists is decided here: under enumeration protection the domain answers with the codes that do not tell.
+const (
+	CodeInternal             Code = "internal"
+	CodeUnavailable          Code = "unavailable"       // try again after RetryAfter
+	CodeOutcomeUnknown       Code = "outcome_unknown"   // it may have happened (P50)
+	CodeTooManyAttempts      Code = "too_many_attempts" // try again after RetryAfter
+	CodeInvalidArgument      Code = "invalid_argument"  // Field and Message say which and why
+	CodeUnauthenticated      Code = "unauthenticated"
+	CodeTokenExpired         Code = "token_expired"
+	CodeTokenInvalid         Code = "token_invalid"
+	CodePermissionDenied     Code = "permission_denied"
+	CodeAdminRequired        Code = "admin_required"
+	CodeRecentSignInRequired Code = "recent_sign_in_required"
+	CodeProjectNotFound      Code = "project_not_found"
+	CodeNotFound             Code = "not_found"
+	CodeConflict             Code = "conflict"
+	CodeInvalidEmail         Code = "invalid_email" // of a sign-up, sign-in or email change
+	CodeMissingEmail         Code = "missing_email" // of everything that takes only an address; one that is no address counts too
+	CodeMissingPassword      Code = "missing_password"
+	CodeEmailInUse           Code = "email_in_use"
+	CodePasswordProviderOff  Code = "password_provider_off"
+	CodeSignUpOff            Code = "sign_up_off"
+	CodeWeakPassword         Code = "weak_password" // Message is the reason
+	CodeEmailNotFound        Code = "email_not_found"
+	CodeWrongPassword        Code = "wrong_password"
+	CodeInvalidCredentials   Code = "invalid_credentials" // instead of the two above, where they would tell
+	CodeUserDisabled         Code = "user_disabled"
+	CodeNoUserForEmail       Code = "no_user_for_email"
+	CodeNoUserForID          Code = "no_user_for_id"
+	CodeMissingOOBCode       Code = "missing_oob_code" // or another part that must come with it
+	CodeInvalidOOBCode       Code = "invalid_oob_code"
+	CodeExpiredOOBCode       Code = "expired_oob_code"
+	CodeMissingRefreshToken  Code = "missing_refresh_token"
+	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
+	CodeExpiredRefreshToken  Code = "expired_refresh_token"
+	CodeRefreshTokenUserGone Code = "refresh_token_user_gone"
+)
+
+// Codes lists every code; the surfaces' tests range over it.
+func Codes() []Code {
+	return []Code{
+		CodeInternal, CodeUnavailable, CodeOutcomeUnknown, CodeTooManyAttempts, CodeInvalidArgument, CodeUnauthenticated, CodeTokenExpired, CodeTokenInvalid,
+		CodePermissionDenied, CodeAdminRequired, CodeRecentSignInRequired, CodeProjectNotFound, CodeNotFound, CodeConflict, CodeInvalidEmail, CodeMissingEmail,
+		CodeMissingPassword, CodeEmailInUse, CodePasswordProviderOff, CodeSignUpOff, CodeWeakPassword, CodeEmailNotFound, CodeWrongPassword, CodeInvalidCredentials,
+		CodeUserDisabled, CodeNoUserForEmail, CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeMissingRefreshToken,
+		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone,
+	}
+}
+
+// Error is what the domain answers instead of a result. Message is fit for the caller; the cause is for the log only.
+type Error struct {
+	Code       Code
+	Message    string
+	Field      string        // of CodeInvalidArgument
+	RetryAfter time.Duration // of CodeUnavailable and CodeTooManyAttempts
+	cause      error
+}
+
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// AsError gives the domain's error in err, or wraps err: a store that is busy is CodeUnavailable, everything unknown CodeInternal (P46).
+func AsError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, ErrStoreBusy):
+		return &Error{Code: CodeUnavailable, Message: "the database cannot take the change now", RetryAfter: time.Second, cause: err}
+	case errors.Is(err, ErrOutcomeUnknown):
+		return &Error{Code: CodeOutcomeUnknown, Message: "the outcome is unknown; ask before trying again", cause: err}
+	}
+	return &Error{Code: CodeInternal, Message: "internal error", cause: err}
+}
+
+// CodeOf gives the code of err; "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	return AsError(err).Code
+}
+
+func newError(code Code, message string) *Error { return &Error{Code: code, Message: message} }
+
+func invalidArgument(field, message string) *Error {
+	return &Error{Code: CodeInvalidArgument, Field: field, Message: message}
+}

@@ -1,0 +1,56 @@
+package auth
+
+import (
+	"context"
+)
+
+// ChangePassword replaces the signed-in user's password and ends all its sessions, this one too. It fails with CodeMissingPassword, CodeWrongPassword,
+// CodeWeakPassword, CodeTooManyAttempts, CodePasswordProviderOff and CodeUnavailable.
+func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, newPassword string) error {
+	user, _, err := c.requireUser()
+	if err != nil {
+		return err
+	}
+	if !c.Project.Settings.PasswordProvider {
+		return errPasswordProviderOff
+	}
+	if oldPassword == "" || newPassword == "" {
+		return newError(CodeMissingPassword, "the old and the new password are needed")
+	}
+	if err := s.takeSignInTry(ctx, c, user.Email); err != nil {
+		return err
+	}
+	ok, _, err := s.verifyPassword(ctx, c.Project, user.PasswordHash, oldPassword)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.deny(ctx, c, EventPasswordChanged, user.ID, errWrongPassword)
+	}
+	hash, err := s.hashPassword(ctx, c.Project, user.Email, newPassword)
+	if err != nil {
+		return err
+	}
+	return s.store.Update(ctx, func(tx Tx) error {
+		u, err := tx.GetUser(ctx, user.Project, user.ID)
+		if err != nil {
+			return err
+		}
+		if u.PasswordHash != user.PasswordHash {
+			return errWrongPassword // changed since it was checked
+		}
+		u.PasswordHash, u.PasswordUpdatedAt, u.UpdatedAt = hash, s.now(), s.now()
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := s.refundSignInTry(ctx, tx, c, user.Email); err != nil {
+			return err
+		}
+		if err := s.endSessions(ctx, tx, u, ""); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventPasswordChanged, OutcomeAllowed, u.ID)
+	})
+}
+
+var errWrongPassword = newError(CodeWrongPassword, "the password is wrong")

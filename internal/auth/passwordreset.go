@@ -1,0 +1,60 @@
+package auth
+
+import (
+	"context"
+)
+
+// SendPasswordReset mails a link that sets a new password. It fails with CodePasswordProviderOff, CodeMissingEmail, CodeTooManyAttempts, and CodeNoUserForEmail, the last not under
+// enumeration protection.
+func (s *Service) SendPasswordReset(ctx context.Context, c Caller, email string) error {
+	if !c.Project.Settings.PasswordProvider {
+		return errPasswordProviderOff
+	}
+	u, err := s.userByTypedEmail(ctx, c, email)
+	if err != nil {
+		return s.unknownAddress(ctx, c, EventResetRequested, err, CodeNoUserForEmail)
+	}
+	return s.commitMail(ctx, func(tx Tx) error {
+		if err := s.queueReset(ctx, tx, c, u); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventResetRequested, OutcomeAllowed, u.ID)
+	})
+}
+
+func (s *Service) queueReset(ctx context.Context, tx Tx, c Caller, u User) error {
+	p := c.Project
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}, p.Settings.ResetCodeTTL)
+	if err != nil {
+		return err
+	}
+	link := s.link(p, p.Settings.ResetPasswordURL, PageResetPassword, code, u.ID)
+	return s.queueMail(ctx, tx, c, MailResetPassword, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
+}
+
+// ResetPassword sets a new password with the code of a reset link, proves the address, and ends all sessions. What else keeps the account from signing in
+// stays as it is (P5). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff and CodeUnavailable.
+func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword string) error {
+	if code == "" || newPassword == "" {
+		return errMissingCode
+	}
+	if !c.Project.Settings.PasswordProvider {
+		return errPasswordProviderOff
+	}
+	found, err := s.findCode(ctx, c.Project.ID, code, PurposeResetPassword, "")
+	if err != nil {
+		return s.codeDenied(ctx, c, EventPasswordReset, "", err)
+	}
+	hash, err := s.hashPassword(ctx, c.Project, found.Email, newPassword)
+	if err != nil {
+		return err
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		u, err := s.useCode(ctx, tx, found)
+		if err != nil {
+			return err
+		}
+		return s.proveWithPassword(ctx, tx, c, EventPasswordReset, u, hash)
+	})
+	return s.codeDenied(ctx, c, EventPasswordReset, found.User, err)
+}

@@ -1,0 +1,98 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The audited events.
+const (
+	EventSignUp            Event = "user.sign_up"
+	EventSignIn            Event = "user.sign_in"
+	EventRefresh           Event = "session.refresh"
+	EventSessionRevoked    Event = "session.revoke"
+	EventTokenReuse        Event = "session.token_reuse"
+	EventInvite            Event = "user.invite"
+	EventInviteAccepted    Event = "user.invite_accept"
+	EventResetRequested    Event = "password.reset_request"
+	EventPasswordReset     Event = "password.reset"
+	EventPasswordChanged   Event = "password.change"
+	EventVerifyRequested   Event = "email.verify_request"
+	EventEmailVerified     Event = "email.verify"
+	EventEmailChangeAsked  Event = "email.change_request"
+	EventEmailChanged      Event = "email.change"
+	EventEmailTakenBack    Event = "email.take_back"
+	EventUserCreated       Event = "user.create"
+	EventUserUpdated       Event = "user.update"
+	EventUserDisabled      Event = "user.disable"
+	EventUserEnabled       Event = "user.enable"
+	EventUserDeleted       Event = "user.delete"
+	EventUsersImported     Event = "user.import"
+	EventUsersExported     Event = "user.export"
+	EventRoleCreated       Event = "role.create"
+	EventRoleDeleted       Event = "role.delete"
+	EventProjectCreated    Event = "project.create"
+	EventProjectDeleted    Event = "project.delete"
+	EventSettingsChanged   Event = "project.settings"
+	EventAdminTokenRotated Event = "project.admin_token"
+	EventAdminDenied       Event = "admin.access"
+	EventKeyRotated        Event = "key.rotate"
+	EventKeyWithdrawn      Event = "key.withdraw"
+	EventMasterKeyRotated  Event = "master_key.rotate"
+	EventMailRead          Event = "mail.read"
+	EventMailRequeued      Event = "mail.requeue"
+	EventMailDeleted       Event = "mail.delete"
+	EventTemplateChanged   Event = "mail.template"
+	EventOperatorCreated   Event = "operator.create"
+	EventOperatorDeleted   Event = "operator.delete"
+)
+
+// audit writes one record in the caller's transaction (P45). detail alternates keys and values; no value may be secret or unchecked text.
+func (s *Service) audit(ctx context.Context, tx Tx, c Caller, event Event, outcome Outcome, user UserID, detail ...string) error {
+	now := s.now()
+	id, err := s.newTimeID(now)
+	if err != nil {
+		return err
+	}
+	r := AuditRecord{
+		ID: AuditID(id), At: now, Event: event, Outcome: outcome, Actor: c.Actor(), ActorID: c.actorID(), User: user, Addr: c.Addr, RequestID: c.RequestID,
+	}
+	if c.Project != nil {
+		r.Project = c.Project.ID
+	}
+	if len(detail) > 0 {
+		r.Detail = make(map[string]string, len(detail)/2)
+		for i := 0; i+1 < len(detail); i += 2 {
+			r.Detail[detail[i]] = detail[i+1]
+		}
+	}
+	if err := tx.CreateAudit(ctx, r); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+// deny records a refusal in a transaction of its own and gives the refusal back. Where the record cannot be written, that is the error: nothing is
+// decided unrecorded (P45, P46).
+func (s *Service) deny(ctx context.Context, c Caller, event Event, user UserID, refusal *Error) error {
+	err := s.store.Update(ctx, func(tx Tx) error {
+		return s.audit(ctx, tx, c, event, OutcomeDenied, user, "code", string(refusal.Code))
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+// takeLimit counts one use of the key, in tx, and gives CodeTooManyAttempts where the budget is spent.
+func takeLimit(ctx context.Context, tx Tx, p ProjectID, key string, now time.Time, interval time.Duration, burst int) error {
+	wait, err := tx.TakeLimit(ctx, p, key, now, interval, burst)
+	if err != nil {
+		return fmt.Errorf("limit: %w", err)
+	}
+	if wait > 0 {
+		return &Error{Code: CodeTooManyAttempts, Message: "too many attempts; try again later", RetryAfter: wait}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/doorward/doorward/internal/token"
+)
+
+const successorSaltBytes = 32
+
+// Refresh gives a new id token for a refresh token. Where the project rotates, it gives a new refresh token too: the same one again to a repeated refresh within the grace
+// window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled and
+// CodeRefreshTokenUserGone.
+func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Tokens, error) {
+	if presented == "" {
+		return Tokens{}, newError(CodeMissingRefreshToken, "a refresh token is needed")
+	}
+	row, err := s.store.GetRefreshToken(ctx, c.Project.ID, token.Hash(presented))
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, s.refuseUnknownToken(ctx, c, presented)
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("refresh token: %w", err)
+	}
+	u, session, err := s.refreshable(ctx, c, row)
+	if err != nil {
+		if CodeOf(err) == CodeInternal {
+			return Tokens{}, err
+		}
+		return Tokens{}, s.deny(ctx, c, EventRefresh, row.User, AsError(err))
+	}
+	next, err := s.nextRefreshToken(ctx, c, row, session, presented)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.signSession(ctx, c.Project, u, session, next)
+}
+
+// refuseUnknownToken tells a token whose user is deleted from one that never was, by the uid that it begins with.
+func (s *Service) refuseUnknownToken(ctx context.Context, c Caller, presented string) error {
+	refusal := errInvalidRefreshToken
+	if len(presented) > 28 {
+		_, err := s.store.GetUser(ctx, c.Project.ID, UserID(presented[:28]))
+		switch {
+		case errors.Is(err, ErrNotFound) && isUserID(presented[:28]):
+			refusal = newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return fmt.Errorf("user: %w", err)
+		}
+	}
+	return s.deny(ctx, c, EventRefresh, "", refusal)
+}
+
+var errInvalidRefreshToken = newError(CodeInvalidRefreshToken, "the refresh token is not valid")
+
+// refreshable checks everything that can have happened to the session and its user since (P5, P20).
+func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (User, Session, error) {
+	u, err := s.store.GetUser(ctx, row.Project, row.User)
+	if errors.Is(err, ErrNotFound) {
+		return User{}, Session{}, newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
+	}
+	if err != nil {
+		return User{}, Session{}, fmt.Errorf("user: %w", err)
+	}
+	if u.Blocked() {
+		return User{}, Session{}, newError(CodeUserDisabled, "the account is disabled")
+	}
+	session, err := s.store.GetSession(ctx, row.Project, row.Session)
+	if errors.Is(err, ErrNotFound) {
+		return User{}, Session{}, errSessionEnded
+	}
+	if err != nil {
+		return User{}, Session{}, fmt.Errorf("session: %w", err)
+	}
+	if session.ended(c.Project.Settings, s.now()) {
+		return User{}, Session{}, errSessionEnded
+	}
+	return u, session, nil
+}
+
+var errSessionEnded = newError(CodeExpiredRefreshToken, "the session has ended; sign in again")
+
+// ended tells whether the session was revoked or ran into one of its limits.
+func (s Session) ended(set *Settings, now time.Time) bool {
+	idle := set.RefreshTokenIdleTTL > 0 && now.Sub(s.LastUsedAt) > set.RefreshTokenIdleTTL
+	old := set.RefreshTokenAbsoluteTTL > 0 && now.Sub(s.CreatedAt) > set.RefreshTokenAbsoluteTTL
+	return !s.RevokedAt.IsZero() || idle || old
+}
+
+// touchEvery is how exactly a session's last use is known: finer than any idle limit needs, and rare enough to cost nothing.
+const touchEvery = time.Minute
+
+// nextRefreshToken gives the token that the client shall use from now on.
+func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshToken, session Session, presented string) (string, error) {
+	if !row.RotatedAt.IsZero() {
+		return s.repeatedRefresh(ctx, c, row, session, presented)
+	}
+	if !c.Project.Settings.RefreshTokenRotation {
+		return presented, s.touchSession(ctx, session)
+	}
+	salt := make([]byte, successorSaltBytes)
+	if _, err := io.ReadFull(s.rand, salt); err != nil {
+		return "", fmt.Errorf("salt: %w", err)
+	}
+	next := token.Successor(presented, salt)
+	err := s.store.Update(ctx, func(tx Tx) error {
+		now := s.now()
+		if err := tx.RotateRefreshToken(ctx, row.Project, row.Hash, token.Hash(next), salt, now); err != nil {
+			return err
+		}
+		successor := RefreshToken{Project: row.Project, Hash: token.Hash(next), Session: row.Session, User: row.User, CreatedAt: now}
+		if err := tx.CreateRefreshToken(ctx, successor); err != nil {
+			return err
+		}
+		if err := tx.TouchSession(ctx, row.Project, row.Session, now); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventRefresh, OutcomeAllowed, row.User)
+	})
+	if !errors.Is(err, ErrNotFound) {
+		return next, err
+	}
+	// Somebody else rotated it at the same moment.
+	if row, err = s.store.GetRefreshToken(ctx, row.Project, row.Hash); err != nil {
+		return "", fmt.Errorf("refresh token: %w", err)
+	}
+	if row.RotatedAt.IsZero() {
+		return "", errSessionEnded // the session went meanwhile
+	}
+	return s.repeatedRefresh(ctx, c, row, session, presented)
+}
+
+func (s *Service) touchSession(ctx context.Context, session Session) error {
+	now := s.now()
+	if now.Sub(session.LastUsedAt) < touchEvery {
+		return nil
+	}
+	return s.store.Update(ctx, func(tx Tx) error { return tx.TouchSession(ctx, session.Project, session.ID, now) })
+}
+
+// repeatedRefresh answers for a token that is rotated already: with the same successor while that is fresh and unused itself, else by ending the session.
+func (s *Service) repeatedRefresh(ctx context.Context, c Caller, row RefreshToken, session Session, presented string) (string, error) {
+	successor, err := s.store.GetRefreshToken(ctx, row.Project, row.SuccessorHash)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return "", fmt.Errorf("successor: %w", err)
+	}
+	fresh := s.now().Sub(row.RotatedAt) <= c.Project.Settings.RefreshTokenGrace
+	if err == nil && fresh && successor.RotatedAt.IsZero() {
+		return token.Successor(presented, row.SuccessorSalt), nil
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.RevokeSession(ctx, session.Project, session.ID, s.now()); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventTokenReuse, OutcomeDenied, row.User)
+	})
+	if err != nil {
+		return "", err
+	}
+	return "", errInvalidRefreshToken
+}
+
+func isUserID(s string) bool {
+	for _, b := range []byte(s) {
+		if !('0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z') {
+			return false
+		}
+	}
+	return len(s) == 28
+}

@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/doorward/doorward/internal/password"
+	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/token"
+)
+
+// Config is what the domain works with. All fields are needed but MailQueued.
+type Config struct {
+	Store      Store
+	Keyring    *secret.Keyring
+	Mail       MailRenderer
+	Hashing    *password.Queue
+	Clock      func() time.Time
+	Rand       io.Reader
+	PublicURL  *url.URL // no trailing slash; issuer and links come from it alone (P12)
+	Log        *slog.Logger
+	MailQueued func() // called after a commit that queued mail, to wake the worker; it must not block
+}
+
+// Service is what end users can do. Its methods are safe for concurrent use.
+type Service struct {
+	store      Store
+	keyring    *secret.Keyring
+	mail       MailRenderer
+	hashing    *password.Queue
+	clock      func() time.Time
+	rand       io.Reader
+	publicURL  string
+	log        *slog.Logger
+	mailQueued func()
+
+	settings    *cache[settingsKey, *Settings]
+	privateKeys *cache[keyRef, *token.SigningKey]
+	publicKeys  *cache[keyRef, token.PublicKey]
+}
+
+// NewService makes the domain's end-user half; [NewAdmin] adds the operators'.
+func NewService(c Config) *Service {
+	if c.MailQueued == nil {
+		c.MailQueued = func() {}
+	}
+	return &Service{
+		store: c.Store, keyring: c.Keyring, mail: c.Mail, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
+		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
+		settings:    newCache[settingsKey, *Settings](1024),
+		privateKeys: newCache[keyRef, *token.SigningKey](1024),
+		publicKeys:  newCache[keyRef, token.PublicKey](2048),
+	}
+}
+
+// now is the current instant as stores keep it: UTC milliseconds.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }
+
+// settingsKey names one state of a project's settings, so that a cached resolution is never stale.
+type settingsKey struct {
+	project ProjectID
+	version int64
+	created int64
+}
+
+// Project finds a project and resolves its settings. It fails with CodeProjectNotFound.
+func (s *Service) Project(ctx context.Context, id ProjectID) (*Project, error) {
+	p, err := s.store.GetProject(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, newError(CodeProjectNotFound, "there is no such project")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("project: %w", err)
+	}
+	if err := s.resolve(&p); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+func (s *Service) resolve(p *Project) error {
+	key := settingsKey{p.ID, p.Version, p.CreatedAt.UnixMilli()}
+	settings, err := s.settings.get(key, func() (*Settings, error) { return ResolveSettings(p.Preset, p.Overrides) })
+	if err != nil {
+		return fmt.Errorf("settings of project %s: %w", p.ID, err)
+	}
+	p.Settings = settings
+	return nil
+}
+
+// Issuer is the iss of the project's id tokens, and the base of its discovery document.
+func (s *Service) Issuer(p ProjectID) string { return s.publicURL + "/" + string(p) }
+
+// newID gives a random id in the form of a uid.
+func (s *Service) newID() (string, error) { return token.NewID(28, s.rand) }
+
+// newTimeID gives an id that sorts by time: 11 characters of base-32 milliseconds, then 15 random ones.
+func (s *Service) newTimeID(now time.Time) (string, error) {
+	random, err := token.NewID(15, s.rand)
+	if err != nil {
+		return "", err
+	}
+	return timePrefix(now) + random, nil
+}
+
+const timeDigits = "0123456789abcdefghijklmnopqrstuv"
+
+func timePrefix(t time.Time) string {
+	var b [11]byte
+	ms := uint64(max(t.UnixMilli(), 0))
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = timeDigits[ms&31]
+		ms >>= 5
+	}
+	return string(b[:])
+}
+
+// source groups addresses that one client can choose among: IPv6 by its /64 (P29).
+func source(a netip.Addr) string {
+	a = a.Unmap()
+	if a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}

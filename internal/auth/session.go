@@ -1,0 +1,61 @@
+package auth
+
+import (
+	"net/netip"
+	"time"
+)
+
+// SessionID names a session: random, not secret.
+type SessionID string
+
+// Session is one sign-in of a user: everything that its refresh tokens descend from.
+type Session struct {
+	Project    ProjectID
+	ID         SessionID
+	User       UserID
+	ProviderID string    // how the user proved itself: "password", "google.com"
+	CreatedAt  time.Time // when it did: auth_time
+	LastUsedAt time.Time
+	RevokedAt  time.Time // zero while it lives
+	Addr       netip.Addr
+	UserAgent  string // clipped to 256 bytes
+}
+
+// RefreshToken is one opaque token of a session, stored as its hash.
+type RefreshToken struct {
+	Project   ProjectID
+	Hash      []byte
+	Session   SessionID
+	User      UserID
+	CreatedAt time.Time
+	// Of a rotated token only. The salt leads from the token itself to its successor, so that a repeated refresh can be told the same one again
+	// while only hashes are stored.
+	RotatedAt     time.Time
+	SuccessorHash []byte
+	SuccessorSalt []byte
+}
+
+// OOBPurpose is what a one-time code is good for.
+type OOBPurpose string
+
+// The purposes. A code of one never works for another (P7, P23).
+const (
+	PurposeVerifyEmail   OOBPurpose = "verify_email"
+	PurposeInvite        OOBPurpose = "invite"
+	PurposeResetPassword OOBPurpose = "reset_password"
+	PurposeChangeEmail   OOBPurpose = "change_email"    // proves the new address before it takes effect
+	PurposeTakeBackEmail OOBPurpose = "take_back_email" // lets the old address undo a change
+)
+
+// OOBCode is a one-time secret sent out of band, stored as its hash (P7).
+type OOBCode struct {
+	Project    ProjectID
+	Hash       []byte
+	User       UserID
+	Purpose    OOBPurpose
+	Email      Email // the address it was sent to
+	NewEmail   Email // PurposeChangeEmail: the address it would become; PurposeTakeBackEmail: the address it replaced
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	ConsumedAt time.Time // zero while unused
+}

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// SignInParams are an end user's email and password, as typed.
+type SignInParams struct {
+	Email    string
+	Password string
+}
+
+// SignIn checks email and password and begins a session. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
+// CodeUnavailable, and with CodeEmailNotFound, CodeWrongPassword or CodeUserDisabled; under enumeration protection with CodeInvalidCredentials for the first two.
+func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
+	p := c.Project
+	email, err := checkCredentials(p, params.Email, params.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing
+		return Tokens{}, errBusy(nil)
+	}
+	if err := s.takeSignInTry(ctx, c, email); err != nil {
+		if CodeOf(err) == CodeTooManyAttempts {
+			return Tokens{}, s.deny(ctx, c, EventSignIn, "", AsError(err))
+		}
+		return Tokens{}, err
+	}
+	u, err := s.store.GetUserByEmail(ctx, p.ID, email)
+	if errors.Is(err, ErrNotFound) {
+		return Tokens{}, s.refuseUnknown(ctx, c, params.Password)
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("user: %w", err)
+	}
+	ok, rehash, err := s.verifyPassword(ctx, p, u.PasswordHash, params.Password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		return Tokens{}, s.deny(ctx, c, EventSignIn, u.ID, wrongCredentials(p, CodeWrongPassword))
+	}
+	return s.finishSignIn(ctx, c, u, rehash)
+}
+
+// refuseUnknown refuses an address that has no account, after the time that a wrong password takes (P28).
+func (s *Service) refuseUnknown(ctx context.Context, c Caller, plain string) error {
+	if _, _, err := s.verifyPassword(ctx, c.Project, "", plain); err != nil {
+		return err
+	}
+	return s.deny(ctx, c, EventSignIn, "", wrongCredentials(c.Project, CodeEmailNotFound))
+}
+
+func wrongCredentials(p *Project, code Code) *Error {
+	if p.Settings.EnumerationSafe {
+		code = CodeInvalidCredentials
+	}
+	return newError(code, "email or password is wrong")
+}
+
+// finishSignIn begins the session of a user whose password was right: checked is the account as it was then.
+func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, rehash string) (Tokens, error) {
+	var u User
+	var session Session
+	var refresh string
+	err := s.store.Update(ctx, func(tx Tx) (err error) {
+		if u, err = tx.GetUser(ctx, checked.Project, checked.ID); err != nil {
+			return err
+		}
+		if u.PasswordHash != checked.PasswordHash || u.Email != checked.Email {
+			return ErrNotFound // changed since it was checked
+		}
+		if u.Blocked() {
+			return newError(CodeUserDisabled, "the account is disabled")
+		}
+		if rehash != "" {
+			u.PasswordHash = rehash
+		}
+		u.LastSignInAt = s.now()
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := s.refundSignInTry(ctx, tx, c, checked.Email); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, c, EventSignIn, OutcomeAllowed, u.ID, "provider", ProviderPassword); err != nil {
+			return err
+		}
+		session, refresh, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, wrongCredentials(c.Project, CodeWrongPassword))
+	case CodeOf(err) == CodeUserDisabled:
+		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, AsError(err))
+	case err != nil:
+		return Tokens{}, err
+	}
+	return s.signSession(ctx, c.Project, u, session, refresh)
+}

@@ -1,0 +1,184 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// What a store says. Every other error of a store is a failure of the store itself.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("conflict")
+	// ErrStoreBusy means that the store cannot take the change now and nothing was changed; a retry is safe (P52).
+	ErrStoreBusy = errors.New("store busy")
+	// ErrOutcomeUnknown means that a commit may or may not have happened (P50).
+	ErrOutcomeUnknown = errors.New("outcome of the commit unknown")
+)
+
+// Reader reads. Each method that takes a project finds nothing of another one. Get methods fail with ErrNotFound.
+type Reader interface {
+	GetProject(ctx context.Context, id ProjectID) (Project, error)
+	ListProjects(ctx context.Context, after ProjectID, limit int) ([]Project, error)
+
+	GetUser(ctx context.Context, p ProjectID, id UserID) (User, error)
+	GetUserByEmail(ctx context.Context, p ProjectID, email Email) (User, error)
+	SearchUsers(ctx context.Context, p ProjectID, s UserSearch) ([]User, error)
+	// QueryUsers gives one page and the number of all that match.
+	QueryUsers(ctx context.Context, p ProjectID, q UserQuery) ([]User, int, error)
+	CountUsers(ctx context.Context, p ProjectID) (int, error)
+
+	GetIdentity(ctx context.Context, p ProjectID, providerID, subject string) (Identity, error)
+	ListIdentities(ctx context.Context, p ProjectID, user UserID) ([]Identity, error)
+
+	GetRole(ctx context.Context, p ProjectID, id RoleID) (Role, error)
+	GetRoleByName(ctx context.Context, p ProjectID, name string) (Role, error)
+	ListRoles(ctx context.Context, p ProjectID) ([]Role, error) // by name
+
+	GetSession(ctx context.Context, p ProjectID, id SessionID) (Session, error)
+	// ListSessions gives the user's living sessions, newest first; user "" gives those of all users of the project.
+	ListSessions(ctx context.Context, p ProjectID, user UserID, after SessionID, limit int) ([]Session, error)
+	GetRefreshToken(ctx context.Context, p ProjectID, hash []byte) (RefreshToken, error)
+
+	GetOOBCode(ctx context.Context, p ProjectID, hash []byte) (OOBCode, error)
+
+	// ListSigningKeys gives all keys that are still stored, the newest first.
+	ListSigningKeys(ctx context.Context, p ProjectID) ([]SigningKey, error)
+
+	ListMailTemplates(ctx context.Context, p ProjectID) ([]MailTemplate, error)
+	GetMail(ctx context.Context, p ProjectID, id MailID) (OutboxMail, error)
+	// ListMail gives the newest first. p "" lists all projects; state "" all states; before "" begins with the newest.
+	ListMail(ctx context.Context, p ProjectID, state MailState, before MailID, limit int) ([]OutboxMail, error)
+	// CountMail counts the instance's mails by state.
+	CountMail(ctx context.Context) (map[MailState]int, error)
+
+	// ListAudit gives the newest first. p "" lists all projects and the instance.
+	ListAudit(ctx context.Context, p ProjectID, f AuditFilter) ([]AuditRecord, error)
+
+	GetOperatorTokenByHash(ctx context.Context, hash []byte) (OperatorToken, error)
+	ListOperatorTokens(ctx context.Context) ([]OperatorToken, error)
+
+	// ListSealed gives sealed values of one kind, in the order of (Project, Row), after the given one; for rotation of the master key.
+	ListSealed(ctx context.Context, kind SealedKind, after SealedValue, limit int) ([]SealedValue, error)
+}
+
+// Tx reads and writes in one serializable transaction.
+type Tx interface {
+	Reader
+
+	// CreateProject fails with ErrConflict where the id is taken or was ever used (P6).
+	CreateProject(ctx context.Context, p Project) error
+	// UpdateProject writes all fields but ID and CreatedAt, and sets Version one higher than it was stored.
+	UpdateProject(ctx context.Context, p Project) error
+	// DeleteProject removes the project and everything of it; the id stays taken for ever.
+	DeleteProject(ctx context.Context, id ProjectID, now time.Time) error
+
+	// CreateUser fails with ErrConflict where the uid or the email is taken.
+	CreateUser(ctx context.Context, u User) error
+	// UpdateUser writes all fields but Project, ID and CreatedAt. It fails with ErrConflict where the email is taken.
+	UpdateUser(ctx context.Context, u User) error
+	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes and role assignments.
+	DeleteUser(ctx context.Context, p ProjectID, id UserID) error
+
+	CreateIdentity(ctx context.Context, i Identity) error
+	UpdateIdentity(ctx context.Context, i Identity) error
+	DeleteIdentity(ctx context.Context, p ProjectID, providerID, subject string) error
+
+	CreateRole(ctx context.Context, r Role) error
+	// DeleteRole removes it from its users too.
+	DeleteRole(ctx context.Context, p ProjectID, id RoleID) error
+
+	CreateSession(ctx context.Context, s Session) error
+	TouchSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
+	// RevokeSession fails with ErrNotFound where there is no such living session.
+	RevokeSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
+	// RevokeUserSessions revokes the user's living sessions but the one to keep ("" keeps none), and says how many.
+	RevokeUserSessions(ctx context.Context, p ProjectID, user UserID, keep SessionID, now time.Time) (int, error)
+
+	CreateRefreshToken(ctx context.Context, t RefreshToken) error
+	// RotateRefreshToken marks a token rotated and names its successor, in one statement. ErrNotFound where it is rotated already.
+	RotateRefreshToken(ctx context.Context, p ProjectID, hash, successorHash, successorSalt []byte, now time.Time) error
+
+	CreateOOBCode(ctx context.Context, c OOBCode) error
+	// ConsumeOOBCode uses a code up, in one statement. ErrNotFound where it is unknown, used, expired at now, or of another purpose.
+	ConsumeOOBCode(ctx context.Context, p ProjectID, hash []byte, purpose OOBPurpose, now time.Time) (OOBCode, error)
+	// VoidOOBCodes deletes the user's codes of the purposes; without purposes, all.
+	VoidOOBCodes(ctx context.Context, p ProjectID, user UserID, purposes ...OOBPurpose) error
+
+	CreateSigningKey(ctx context.Context, k SigningKey) error
+	// RetireSigningKey ends its signing and sets the end of its publication.
+	RetireSigningKey(ctx context.Context, p ProjectID, id KeyID, retiredAt, expiresAt time.Time) error
+	DeleteSigningKey(ctx context.Context, p ProjectID, id KeyID) error
+
+	// PutMailTemplate creates or replaces; DeleteMailTemplate fails with ErrNotFound.
+	PutMailTemplate(ctx context.Context, t MailTemplate) error
+	DeleteMailTemplate(ctx context.Context, p ProjectID, kind MailKind, language string) error
+	CreateMail(ctx context.Context, m OutboxMail) error
+	// ClaimMail leases up to limit mails that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
+	ClaimMail(ctx context.Context, leaseToken string, now, leaseUntil time.Time, limit int) ([]OutboxMail, error)
+	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
+	FinishMail(ctx context.Context, m OutboxMail) error
+	// RequeueMail makes a kept or dead mail due at now, with no attempts counted. ErrNotFound for other states.
+	RequeueMail(ctx context.Context, p ProjectID, id MailID, now time.Time) error
+	DeleteMail(ctx context.Context, p ProjectID, id MailID) error
+
+	CreateAudit(ctx context.Context, r AuditRecord) error
+
+	// TakeLimit counts one use of key against a budget of burst uses that refills by one each interval (GCRA), in one statement.
+	// Where the budget is spent it counts nothing and says how long to wait.
+	TakeLimit(ctx context.Context, p ProjectID, key string, now time.Time, interval time.Duration, burst int) (retryAfter time.Duration, err error)
+	// RefundLimit gives one use back.
+	RefundLimit(ctx context.Context, p ProjectID, key string, interval time.Duration) error
+
+	CreateOperatorToken(ctx context.Context, t OperatorToken) error
+	DeleteOperatorToken(ctx context.Context, name string) error
+
+	// ReplaceSealed swaps one sealed value where it still is old; ErrNotFound where it changed meanwhile.
+	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
+
+	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes and sessions that ended before the given instant,
+	// spent limits, expired signing keys, sent mail and audit records older than their retention. It says how many.
+	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
+}
+
+// Store keeps everything. Reads outside a transaction see what is committed.
+type Store interface {
+	Reader
+	// Update runs f in one transaction and commits it durably, or leaves everything as it was. f may run more than once, so it has no side effect but through its Tx.
+	Update(ctx context.Context, f func(Tx) error) error
+	// Ping checks that the store answers.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Retention is how long ended things are kept, for questions that come late (an expired code is told apart from an unknown one).
+type Retention struct {
+	Codes    time.Duration // after expiry
+	Sessions time.Duration // after revocation
+	Mail     time.Duration // after sending
+	Audit    time.Duration // after the event; 0 keeps for ever
+}
+
+// OperatorToken is a credential for the whole instance, stored as its hash.
+type OperatorToken struct {
+	Name      string
+	Hash      []byte
+	CreatedAt time.Time
+}
+
+// SealedKind is a column that holds sealed values.
+type SealedKind string
+
+// The sealed columns. The associated data of each value is (project, table, column, row) as SealedValue.AD spells it.
+const (
+	SealedSigningKey     SealedKind = "signing_keys.private_sealed"
+	SealedMail           SealedKind = "outbox.sealed"
+	SealedProjectSecrets SealedKind = "projects.secrets_sealed"
+)
+
+// SealedValue is one sealed value and where it lies.
+type SealedValue struct {
+	Project ProjectID
+	Row     string // the row's id within its project; for SealedProjectSecrets the project id
+	Sealed  []byte
+}

@@ -1,0 +1,270 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/doorward/doorward/internal/token"
+)
+
+// QueryUsers gives one page of the users table and the number of all records that match, to whom usersListPermission lets. With author, users see only themselves.
+func (s *Service) QueryUsers(ctx context.Context, c Caller, q UserQuery) ([]User, int, error) {
+	permission := c.Project.Settings.UsersListPermission
+	if permission.Kind == PermitAuthor && !c.IsAdmin() {
+		user, _, err := c.requireUser()
+		if err != nil {
+			return nil, 0, err
+		}
+		q.Only = user.ID
+	} else if err := permission.check(c, "", s.rolesOf(ctx, c)); err != nil {
+		return nil, 0, err
+	}
+	return s.store.QueryUsers(ctx, c.Project.ID, q)
+}
+
+func (s *Service) rolesOf(ctx context.Context, c Caller) func() ([]Role, error) {
+	return func() ([]Role, error) { return s.store.ListRoles(ctx, c.Project.ID) }
+}
+
+// GetUser gives one record of the users table, to whom usersGetPermission lets. It fails with CodeNoUserForID.
+func (s *Service) GetUser(ctx context.Context, c Caller, id UserID) (User, error) {
+	if err := c.Project.Settings.UsersGetPermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+		return User{}, err
+	}
+	return s.userByID(ctx, c, id)
+}
+
+// UserPatch is what shall change; nil fields stay. Attributes are merged: a nil value removes one (RFC 7396).
+// Everything but Name, Picture, Locale and Attributes changes only by admin; a value that is already so is no change.
+type UserPatch struct {
+	Name          *string
+	Picture       *string
+	Locale        *string
+	Attributes    map[string]any
+	Email         *string // as typed; "" removes it
+	EmailVerified *bool
+	Disabled      *bool
+	Roles         *[]string // names or uids
+	CustomClaims  *map[string]any
+	Password      *string
+}
+
+// UpdateUser changes one record of the users table, for whom usersUpdatePermission lets. It fails with CodeNoUserForID, CodeAdminRequired, CodeInvalidArgument, CodeInvalidEmail,
+// CodeEmailInUse, CodeWeakPassword and CodeUnavailable.
+func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch UserPatch) (User, error) {
+	if err := c.Project.Settings.UsersUpdatePermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+		return User{}, err
+	}
+	before, err := s.userByID(ctx, c, id)
+	if err != nil {
+		return User{}, err
+	}
+	hash, err := s.patchedPassword(ctx, c, before, patch)
+	if err != nil {
+		return User{}, err
+	}
+	var u User
+	err = s.store.Update(ctx, func(tx Tx) error {
+		stored, err := tx.GetUser(ctx, c.Project.ID, id)
+		if errors.Is(err, ErrNotFound) {
+			return newError(CodeNoUserForID, "there is no such user")
+		}
+		if err != nil {
+			return err
+		}
+		if u, err = s.applyPatch(ctx, tx, stored, patch); err != nil {
+			return err
+		}
+		if hash != "" {
+			u.PasswordHash, u.PasswordUpdatedAt = hash, s.now()
+		}
+		return s.writePatched(ctx, tx, c, stored, u)
+	})
+	if errors.Is(err, ErrConflict) {
+		return User{}, s.deny(ctx, c, EventUserUpdated, id, errEmailInUse)
+	}
+	if CodeOf(err) == CodeAdminRequired {
+		return User{}, s.deny(ctx, c, EventUserUpdated, id, AsError(err))
+	}
+	return u, err
+}
+
+func (s *Service) patchedPassword(ctx context.Context, c Caller, u User, patch UserPatch) (string, error) {
+	if patch.Password == nil {
+		return "", nil
+	}
+	if err := c.requireAdmin(); err != nil {
+		return "", err
+	}
+	return s.hashPassword(ctx, c.Project, u.Email, *patch.Password)
+}
+
+// applyPatch gives the user as the patch would have it, checked.
+func (s *Service) applyPatch(ctx context.Context, r Reader, u User, patch UserPatch) (User, error) {
+	setString(&u.Name, patch.Name)
+	setString(&u.Picture, patch.Picture)
+	setString(&u.Locale, patch.Locale)
+	if err := checkProfile(u); err != nil {
+		return User{}, err
+	}
+	if patch.Email != nil && *patch.Email != string(u.Email) {
+		email, err := optionalEmail(*patch.Email)
+		if err != nil {
+			return User{}, err
+		}
+		if email != u.Email {
+			u.Email, u.EmailVerified = email, false
+		}
+	}
+	if patch.EmailVerified != nil {
+		u.EmailVerified = *patch.EmailVerified && !u.Email.IsZero()
+	}
+	if patch.Disabled != nil {
+		u.Disabled = *patch.Disabled
+	}
+	if patch.Roles != nil {
+		roles, err := resolveRoles(ctx, r, u.Project, *patch.Roles)
+		if err != nil {
+			return User{}, err
+		}
+		u.Roles = roles
+	}
+	if patch.CustomClaims != nil {
+		if err := checkClaims(*patch.CustomClaims); err != nil {
+			return User{}, err
+		}
+		u.CustomClaims = *patch.CustomClaims
+	}
+	attributes, err := mergeAttributes(u.Attributes, patch.Attributes)
+	u.Attributes = attributes
+	return u, err
+}
+
+func setString(field *string, value *string) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+func optionalEmail(typed string) (Email, error) {
+	if typed == "" {
+		return "", nil
+	}
+	return ParseEmail(typed)
+}
+
+// writePatched stores a patched user with all that follows from the change.
+func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u User) error {
+	protected := before.Email != u.Email || before.EmailVerified != u.EmailVerified || before.Disabled != u.Disabled || before.PasswordHash != u.PasswordHash ||
+		!slices.Equal(before.Roles, u.Roles) || !sameJSON(before.CustomClaims, u.CustomClaims)
+	if protected {
+		if err := c.requireAdmin(); err != nil {
+			return newError(CodeAdminRequired, "roles, email, disabled, emailVerified, claims and password change only by admin")
+		}
+	}
+	if u.EmailVerified {
+		u.VerificationRequired = false
+	}
+	u.UpdatedAt = s.now()
+	if err := tx.UpdateUser(ctx, u); err != nil {
+		return err
+	}
+	if before.Email != u.Email || before.PasswordHash != u.PasswordHash || (u.Disabled && !before.Disabled) {
+		if err := s.endSessions(ctx, tx, u, ""); err != nil {
+			return err
+		}
+	}
+	event := EventUserUpdated
+	switch {
+	case u.Disabled && !before.Disabled:
+		event = EventUserDisabled
+	case !u.Disabled && before.Disabled:
+		event = EventUserEnabled
+	}
+	return s.audit(ctx, tx, c, event, OutcomeAllowed, u.ID)
+}
+
+func sameJSON(a, b map[string]any) bool {
+	return (len(a) == 0 && len(b) == 0) || reflect.DeepEqual(a, b)
+}
+
+// DeleteUser removes a user and everything of it, for whom usersDeletePermission lets. It fails with CodeNoUserForID.
+func (s *Service) DeleteUser(ctx context.Context, c Caller, id UserID) error {
+	if err := c.Project.Settings.UsersDeletePermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+		return err
+	}
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.DeleteUser(ctx, c.Project.ID, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventUserDeleted, OutcomeAllowed, id)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return newError(CodeNoUserForID, "there is no such user")
+	}
+	return err
+}
+
+// Bounds of what is kept beside an account.
+const (
+	maxProfileBytes    = 2048 // name, picture
+	maxAttributeName   = 64
+	maxAttributes      = 100
+	maxAttributesBytes = 32 << 10
+	maxClaimsBytes     = 1000 // as in the service that tokens are shaped after
+)
+
+func checkProfile(u User) error {
+	for field, value := range map[string]string{"name": u.Name, "picture": u.Picture, "locale": u.Locale} {
+		if len(value) > maxProfileBytes || !utf8.ValidString(value) {
+			return invalidArgument(field, fmt.Sprintf("%s is longer than %d bytes", field, maxProfileBytes))
+		}
+	}
+	return nil
+}
+
+// checkClaims refuses reserved names and what would make tokens too large (P24).
+func checkClaims(claims map[string]any) error {
+	for name := range claims {
+		if name == "" || token.Reserved(name) {
+			return invalidArgument("customClaims", fmt.Sprintf("the claim name %q is reserved", clip(name, 60)))
+		}
+	}
+	if b, err := json.Marshal(claims); err != nil || len(b) > maxClaimsBytes {
+		return invalidArgument("customClaims", fmt.Sprintf("custom claims take more than %d bytes of JSON", maxClaimsBytes))
+	}
+	return nil
+}
+
+func mergeAttributes(stored, patch map[string]any) (map[string]any, error) {
+	if len(patch) == 0 {
+		return stored, nil
+	}
+	merged := maps.Clone(stored)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for name, value := range patch {
+		if name == "" || len(name) > maxAttributeName {
+			return nil, invalidArgument(clip(name, maxAttributeName), fmt.Sprintf("an attribute's name has 1 to %d bytes", maxAttributeName))
+		}
+		if value == nil {
+			delete(merged, name)
+			continue
+		}
+		merged[name] = value
+	}
+	if len(merged) > maxAttributes {
+		return nil, invalidArgument("attributes", fmt.Sprintf("a user has at most %d attributes", maxAttributes))
+	}
+	if b, err := json.Marshal(merged); err != nil || len(b) > maxAttributesBytes {
+		return nil, invalidArgument("attributes", fmt.Sprintf("a user's attributes take more than %d bytes of JSON", maxAttributesBytes))
+	}
+	return merged, nil
+}

@@ -1,0 +1,127 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// SendVerification sends the verification mail again. An address that is verified already gets none. It fails with CodeMissingEmail, CodeTooManyAttempts,
+// and CodeNoUserForID, the last not under enumeration protection.
+func (s *Service) SendVerification(ctx context.Context, c Caller, email string) error {
+	u, err := s.userByTypedEmail(ctx, c, email)
+	if err != nil {
+		return s.unknownAddress(ctx, c, EventVerifyRequested, err, CodeNoUserForID)
+	}
+	if u.EmailVerified || u.InvitePending {
+		return nil
+	}
+	return s.commitMail(ctx, func(tx Tx) error {
+		if err := s.sendVerification(ctx, tx, c, u, true); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventVerifyRequested, OutcomeAllowed, u.ID)
+	})
+}
+
+// userByTypedEmail finds an account by what somebody typed. It fails with CodeMissingEmail and ErrNotFound.
+func (s *Service) userByTypedEmail(ctx context.Context, c Caller, email string) (User, error) {
+	parsed, err := ParseEmail(email)
+	if err != nil {
+		return User{}, newError(CodeMissingEmail, "an email address is needed")
+	}
+	return s.store.GetUserByEmail(ctx, c.Project.ID, parsed)
+}
+
+// unknownAddress answers for an address without an account: under enumeration protection as if there were one.
+func (s *Service) unknownAddress(ctx context.Context, c Caller, event Event, err error, code Code) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	refusal := s.deny(ctx, c, event, "", newError(code, "there is no account with this address"))
+	if CodeOf(refusal) == code && c.Project.Settings.EnumerationSafe {
+		return nil
+	}
+	return refusal
+}
+
+// commitMail runs a transaction that queues mail, and wakes the worker once it is committed.
+func (s *Service) commitMail(ctx context.Context, f func(Tx) error) error {
+	if err := s.store.Update(ctx, f); err != nil {
+		return err
+	}
+	s.mailQueued()
+	return nil
+}
+
+// VerifyEmail proves the account's address with the code that was sent to it. Where verification is enforced, this is what enables the account.
+// It fails with CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode and CodeExpiredOOBCode.
+func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id UserID) error {
+	if _, err := s.userByID(ctx, c, id); err != nil {
+		return err
+	}
+	if code == "" {
+		return s.codeDenied(ctx, c, EventEmailVerified, id, errInvalidCode)
+	}
+	found, err := s.findCode(ctx, c.Project.ID, code, PurposeVerifyEmail, id)
+	if err != nil {
+		return s.codeDenied(ctx, c, EventEmailVerified, id, err)
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		u, err := s.useCode(ctx, tx, found)
+		if err != nil {
+			return err
+		}
+		// The password stays: whoever signed up with it is who asked for this code. Identities that somebody joined before the address was proven go (P2).
+		if err := s.dropIdentities(ctx, tx, u); err != nil {
+			return err
+		}
+		u.EmailVerified = true
+		u.UpdatedAt = s.now()
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventEmailVerified, OutcomeAllowed, u.ID)
+	})
+	return s.codeDenied(ctx, c, EventEmailVerified, id, err)
+}
+
+// userByID fails with CodeNoUserForID.
+func (s *Service) userByID(ctx context.Context, c Caller, id UserID) (User, error) {
+	u, err := s.store.GetUser(ctx, c.Project.ID, id)
+	if errors.Is(err, ErrNotFound) {
+		return User{}, newError(CodeNoUserForID, "there is no such user")
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("user: %w", err)
+	}
+	return u, nil
+}
+
+// dropIdentities unlinks identities that were joined while the account's address was unproven, unless they vouch for that very address (P2).
+func (s *Service) dropIdentities(ctx context.Context, tx Tx, u User) error {
+	if u.EmailVerified {
+		return nil
+	}
+	identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
+	if err != nil {
+		return fmt.Errorf("identities: %w", err)
+	}
+	for _, i := range identities {
+		if vouched, err := ParseEmail(i.Email); err == nil && i.EmailVerified && vouched == u.Email {
+			continue
+		}
+		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
+			return fmt.Errorf("delete identity: %w", err)
+		}
+	}
+	return nil
+}
+
+// endSessions revokes the user's living sessions but the one to keep, and voids its codes: what every change of credentials does (P7, P22).
+func (s *Service) endSessions(ctx context.Context, tx Tx, u User, keep SessionID) error {
+	if _, err := tx.RevokeUserSessions(ctx, u.Project, u.ID, keep, s.now()); err != nil {
+		return fmt.Errorf("revoke sessions: %w", err)
+	}
+	return voidCodes(ctx, tx, u)
+}
