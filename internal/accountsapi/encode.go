@@ -1,0 +1,61 @@
+package accountsapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/web"
+)
+
+type dataEnvelope struct {
+	Data any `json:"data"`
+}
+
+func writeData(w http.ResponseWriter, data any) error {
+	return web.WriteJSON(w, http.StatusOK, dataEnvelope{data})
+}
+
+// done answers an operation that has nothing to say but its error.
+func done(w http.ResponseWriter, err error) error {
+	if err != nil {
+		return err
+	}
+	web.NoContent(w)
+	return nil
+}
+
+// decode reads the body. A wrong type of one of the fields that fieldDetail is about gets that documented detail.
+func decode(r *http.Request, body any, fieldDetail string) error {
+	err := web.DecodeJSON(r, body, web.DecodeOptions{})
+	var malformed *web.Error
+	if fieldDetail != "" && errors.As(err, &malformed) && malformed.Field != "" {
+		return &web.Error{Status: malformed.Status, Detail: fieldDetail, Field: malformed.Field, Cause: malformed}
+	}
+	return err
+}
+
+// account is the answer to sign-up and sign-in; without tokens where the account gets none yet.
+type account struct {
+	UID           string `json:"uid"`
+	Email         string `json:"email"`
+	EmailVerified bool   `json:"emailVerified"`
+	Disabled      bool   `json:"disabled"`
+	IDToken       string `json:"idToken,omitempty"`
+	RefreshToken  string `json:"refreshToken,omitempty"`
+	ExpiresIn     string `json:"expiresIn,omitempty"`
+}
+
+func accountOf(t auth.Tokens) account {
+	a := account{
+		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken,
+	}
+	if t.IDToken != "" {
+		a.ExpiresIn = seconds(t.ExpiresIn)
+	}
+	return a
+}
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

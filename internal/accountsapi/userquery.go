@@ -1,0 +1,193 @@
+package accountsapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/web"
+)
+
+// Bounds of a query.
+const (
+	maxConditions      = 20
+	maxConditionValues = 100
+	maxAttributeName   = 64
+	maxPage            = 1_000_000
+)
+
+// operators are the spellings that a where may use.
+var operators = map[string]auth.Operator{
+	"=": auth.OpEqual, "==": auth.OpEqual, "!=": auth.OpNotEqual, "<": auth.OpLess, "<=": auth.OpLessOrEqual, ">": auth.OpGreater, ">=": auth.OpGreaterOrEqual,
+	"in": auth.OpIn, "not in": auth.OpNotIn, "not-in": auth.OpNotIn, "array-contains": auth.OpArrayContains, "array-contains-any": auth.OpArrayContainsAny,
+}
+
+// listOperators take a list of values.
+var listOperators = map[auth.Operator]bool{auth.OpIn: true, auth.OpNotIn: true, auth.OpArrayContainsAny: true}
+
+// parseUserQuery reads limit, page, sorted[param], sorted[how] and where. Other parameters are ignored.
+func parseUserQuery(raw string) (q auth.UserQuery, page int, err error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil || !utf8.ValidString(raw) {
+		return q, 0, web.Malformed("The query string does not parse")
+	}
+	one := func(name string) string {
+		if len(values[name]) > 1 && err == nil {
+			err = web.Malformed(fmt.Sprintf("The parameter %s must come once", name))
+		}
+		value := values.Get(name)
+		if (!utf8.ValidString(value) || strings.ContainsRune(value, 0)) && err == nil {
+			err = web.Malformed(fmt.Sprintf("The parameter %s must be text", name))
+		}
+		return value
+	}
+	limit, wantedPage, sortBy, how, where := one("limit"), one("page"), one("sorted[param]"), one("sorted[how]"), one("where")
+	if err != nil {
+		return q, 0, err
+	}
+	if q.Limit, err = wholeNumber("limit", limit, auth.DefaultPage, auth.MaxPage); err != nil {
+		return q, 0, err
+	}
+	if page, err = wholeNumber("page", wantedPage, 1, maxPage); err != nil {
+		return q, 0, err
+	}
+	q.Offset = (page - 1) * q.Limit
+	if q.SortBy = sortBy; sortBy == "uid" || len(sortBy) > maxAttributeName {
+		return q, 0, web.Malformed("The parameter sorted[param] must name an attribute")
+	}
+	if how != "" && how != "asc" && how != "desc" {
+		return q, 0, web.Malformed("The parameter sorted[how] must be asc or desc")
+	}
+	q.Descending = how == "desc"
+	q.Where, err = parseWhere(where)
+	return q, page, err
+}
+
+func wholeNumber(name, text string, fallback, most int) (int, error) {
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, web.Malformed(fmt.Sprintf("The parameter %s must be a whole number from 1 to %d", name, most))
+	}
+	return n, nil
+}
+
+// parseWhere reads a JSON array of {attribute, operator, value}, or one such object alone.
+func parseWhere(text string) ([]auth.Condition, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var list []json.RawMessage
+	switch trimmed := strings.TrimLeft(text, " \t\r\n"); {
+	case strings.HasPrefix(trimmed, "{"):
+		list = []json.RawMessage{json.RawMessage(text)}
+	case !strings.HasPrefix(trimmed, "[") || json.Unmarshal([]byte(text), &list) != nil:
+		return nil, web.Malformed("The parameter where must be a JSON array of conditions")
+	}
+	if len(list) > maxConditions {
+		return nil, web.Malformed(fmt.Sprintf("The parameter where may have at most %d conditions", maxConditions))
+	}
+	conditions := make([]auth.Condition, len(list))
+	for i, raw := range list {
+		condition, err := parseCondition(raw)
+		if err != nil {
+			return nil, web.Malformed(fmt.Sprintf("Condition %d of where: %v", i+1, err))
+		}
+		conditions[i] = condition
+	}
+	return conditions, nil
+}
+
+func parseCondition(raw json.RawMessage) (auth.Condition, error) {
+	var c struct {
+		Attribute *string         `json:"attribute"`
+		Operator  *string         `json:"operator"`
+		Value     json.RawMessage `json:"value"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return auth.Condition{}, fmt.Errorf("must be an object of attribute, operator and value")
+	}
+	if c.Attribute == nil || *c.Attribute == "" || len(*c.Attribute) > maxAttributeName || *c.Attribute == "uid" || strings.ContainsRune(*c.Attribute, 0) {
+		return auth.Condition{}, fmt.Errorf("attribute must name an attribute")
+	}
+	if c.Operator == nil {
+		return auth.Condition{}, fmt.Errorf("operator is missing")
+	}
+	operator, ok := operators[*c.Operator]
+	if !ok {
+		return auth.Condition{}, fmt.Errorf("the operator %q is unknown", cut(*c.Operator))
+	}
+	if len(c.Value) == 0 {
+		return auth.Condition{}, fmt.Errorf("value is missing")
+	}
+	values, err := parseValues(c.Value, listOperators[operator])
+	return auth.Condition{Attribute: *c.Attribute, Operator: operator, Values: values}, err
+}
+
+func cut(s string) string {
+	if len(s) > 32 {
+		return s[:32]
+	}
+	return s
+}
+
+func parseValues(raw json.RawMessage, list bool) ([]any, error) {
+	if !list {
+		value, err := parseScalar(raw)
+		return []any{value}, err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil || len(items) == 0 || len(items) > maxConditionValues {
+		return nil, fmt.Errorf("value must be a list of 1 to %d values", maxConditionValues)
+	}
+	values := make([]any, len(items))
+	for i, item := range items {
+		value, err := parseScalar(item)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+func parseScalar(raw json.RawMessage) (any, error) {
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return nil, fmt.Errorf("value does not parse")
+	}
+	switch v := value.(type) {
+	case nil, bool, float64:
+		return v, nil
+	case string:
+		if strings.ContainsRune(v, 0) {
+			return nil, fmt.Errorf("value must not contain NUL")
+		}
+		return v, nil
+	}
+	return nil, fmt.Errorf("value must be text, a number, true, false or null")
+}
+
+// decodeTwice reads one body into a struct of the fields whose types are known and into a map of everything.
+func decodeTwice(r *http.Request, known, all any) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, web.DefaultMaxBodyBytes+1))
+	if err != nil {
+		return &web.Error{Status: http.StatusBadRequest, Detail: "The request body could not be read", Cause: err}
+	}
+	for _, dst := range []any{known, all} {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if err := decode(r, dst, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
