@@ -116,6 +116,9 @@ func (a *Admin) changeSettings(p *Project, set map[string]string, reset []string
 			return err
 		}
 		if settingsByKey[key].Secret() {
+			if err := a.checkSecret(key, value); err != nil {
+				return err
+			}
 			secrets[key] = value
 			continue
 		}
@@ -126,6 +129,17 @@ func (a *Admin) changeSettings(p *Project, set map[string]string, reset []string
 	}
 	p.Overrides = overrides
 	return a.sealSecrets(p, secrets)
+}
+
+// checkSecret checks what the table of settings cannot.
+func (a *Admin) checkSecret(key, value string) error {
+	if key != SettingSMTP || value == "" {
+		return nil
+	}
+	if err := a.checkSMTP(value); err != nil {
+		return invalidArgument(key, fmt.Sprintf("setting %s: %v", key, err))
+	}
+	return nil
 }
 
 func (s *Service) projectSecrets(p *Project) (map[string]string, error) {

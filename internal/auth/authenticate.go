@@ -33,7 +33,7 @@ func (s *Service) AuthenticateUser(ctx context.Context, c Caller, idToken string
 	if err != nil {
 		return c, fmt.Errorf("user: %w", err)
 	}
-	if session.User != user.ID || !session.RevokedAt.IsZero() || user.Blocked() {
+	if session.User != user.ID || session.ended(c.Project.Settings, s.now()) || user.Blocked() {
 		return c, errTokenInvalid
 	}
 	c.actor, c.user, c.session = ActorUser, &user, &session

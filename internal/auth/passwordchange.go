@@ -17,7 +17,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if oldPassword == "" || newPassword == "" {
 		return newError(CodeMissingPassword, "the old and the new password are needed")
 	}
-	if err := s.takeSignInTry(ctx, c, user.Email); err != nil {
+	if err := s.takeSignInTry(ctx, c, accountName(user)); err != nil {
 		return err
 	}
 	ok, _, err := s.verifyPassword(ctx, c.Project, user.PasswordHash, oldPassword)
@@ -43,7 +43,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 		if err := tx.UpdateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := s.refundSignInTry(ctx, tx, c, user.Email); err != nil {
+		if err := s.refundSignInTry(ctx, tx, c, accountName(user)); err != nil {
 			return err
 		}
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {

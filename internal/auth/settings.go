@@ -141,7 +141,7 @@ var settingTable = []Setting{
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),
 	{Key: "language", Type: "language", Range: "a BCP 47 tag", Default: "en", Hardened: "en", Help: "language of mails to users whose own is unknown", apply: applyLanguage},
 	{Key: "mailFrom", Type: "address", Range: "an email address, or empty for the server's", Help: "sender of the project's mails", apply: applyMailFrom},
-	{Key: SettingSMTP, Type: "secret", Range: "smtp://user:password@host:port or smtps://…; empty for the server's", Help: "the project's own SMTP server; write-only", apply: checkSMTP},
+	{Key: SettingSMTP, Type: "secret", Range: "smtp://user:password@host:port or smtps://…; empty for the server's", Help: "the project's own SMTP server; write-only", apply: checkSMTPForm},
 
 	permissionSetting("usersListPermission", "admin", "admin", "who may list the users table", func(s *Settings) *Permission { return &s.UsersListPermission }),
 	permissionSetting("usersGetPermission", "author", "author", "who may read a user", func(s *Settings) *Permission { return &s.UsersGetPermission }),
@@ -348,8 +348,8 @@ func applyMailFrom(s *Settings, v string) error {
 	return nil
 }
 
-// checkSMTP only checks: the value is a secret and never part of Settings.
-func checkSMTP(_ *Settings, v string) error {
+// checkSMTPForm only checks: the value is a secret and never part of Settings.
+func checkSMTPForm(_ *Settings, v string) error {
 	if v == "" {
 		return nil
 	}

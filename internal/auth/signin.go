@@ -23,7 +23,7 @@ func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (To
 	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing
 		return Tokens{}, errBusy(nil)
 	}
-	if err := s.takeSignInTry(ctx, c, email); err != nil {
+	if err := s.takeSignInTry(ctx, c, string(email)); err != nil {
 		if CodeOf(err) == CodeTooManyAttempts {
 			return Tokens{}, s.deny(ctx, c, EventSignIn, "", AsError(err))
 		}
@@ -83,7 +83,7 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 		if err := tx.UpdateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := s.refundSignInTry(ctx, tx, c, checked.Email); err != nil {
+		if err := s.refundSignInTry(ctx, tx, c, accountName(checked)); err != nil {
 			return err
 		}
 		if err := s.audit(ctx, tx, c, EventSignIn, OutcomeAllowed, u.ID, "provider", ProviderPassword); err != nil {

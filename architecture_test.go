@@ -1,0 +1,166 @@
+// Package doorward_test holds the tests that keep docs/architecture.md true.
+package doorward_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/doorward/doorward/"
+
+// mayImport says which of the project's packages each may import. A package that is not listed fails the test: it has to find its place here first.
+var mayImport = map[string][]string{
+	"internal/password":    {},
+	"internal/secret":      {},
+	"internal/token":       {},
+	"internal/web":         {},
+	"internal/auth":        {"internal/password", "internal/secret", "internal/token"},
+	"internal/sqlstore":    {"internal/auth"},
+	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
+	"internal/mail":        {"internal/auth"},
+	"internal/accountsapi": {"internal/auth", "internal/web"},
+	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
+	"internal/pages":       {"internal/auth", "internal/web"},
+	"internal/server": {
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/mail", "internal/pages", "internal/password", "internal/secret", "internal/sqlstore", "internal/web",
+	},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+
+	"internal/storetest/pgtest": {},
+}
+
+// mayNotImport are packages from elsewhere that have one home.
+var mayNotImport = map[string][]string{
+	"internal/auth": {"net/http", "database/sql", "encoding/xml"},
+}
+
+// onlyIn are packages from elsewhere that one package of ours alone may use.
+var onlyIn = map[string]string{
+	"modernc.org/sqlite":           "internal/sqlstore",
+	"github.com/jackc/pgx/v5":      "internal/sqlstore",
+	"database/sql":                 "internal/sqlstore",
+	"github.com/wneessen/go-mail":  "internal/mail",
+	"github.com/go-jose/go-jose":   "internal/token",
+	"github.com/alecthomas/kong":   "cmd/doorward",
+	"github.com/pelletier/go-toml": "cmd/doorward",
+}
+
+type listed struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	GoFiles    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p listed
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if p.ImportPath+"/" == module {
+			continue // this test
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("%s has no place in mayImport", name)
+		}
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, which it may not", name, ours)
+			}
+			if slices.Contains(mayNotImport[name], imported) {
+				t.Errorf("%s imports %s, which it may not", name, imported)
+			}
+			for prefix, home := range onlyIn {
+				if strings.HasPrefix(imported, prefix) && name != home {
+					t.Errorf("%s imports %s, whose home is %s", name, imported, home)
+				}
+			}
+		}
+	}
+}
+
+// Durations come from the injected clock, so that tests move it and a jump of the wall clock is seen in one place (P53).
+func TestTimeNowOnlyInCmd(t *testing.T) {
+	eachFile(t, func(path string, file *ast.File) {
+		if strings.HasPrefix(path, "cmd/") {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && isIdent(call.X, "time") && (call.Sel.Name == "Now" || call.Sel.Name == "Since") {
+				t.Errorf("%s uses time.%s; take the clock that is handed in", path, call.Sel.Name)
+			}
+			return true
+		})
+	})
+}
+
+// The domain knows no wire's words: no struct tags in it.
+func TestDomainHasNoTags(t *testing.T) {
+	eachFile(t, func(path string, file *ast.File) {
+		if !strings.HasPrefix(path, "internal/auth/") {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok && field.Tag != nil {
+				t.Errorf("%s: the field %v has a tag %s", path, field.Names, field.Tag.Value)
+			}
+			return true
+		})
+	})
+}
+
+func isIdent(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
+}
+
+// eachFile parses every non-test Go file of this module.
+func eachFile(t *testing.T, visit func(path string, file *ast.File)) {
+	t.Helper()
+	files := 0
+	for _, root := range []string{"cmd", "internal"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			files++
+			visit(filepath.ToSlash(path), file)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 50 {
+		t.Fatalf("only %d files were read", files)
+	}
+}

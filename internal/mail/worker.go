@@ -1,0 +1,306 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Defaults of a Worker.
+const (
+	defaultConcurrency = 4
+	defaultPoll        = time.Second
+	defaultLease       = 2 * time.Minute
+	defaultGrace       = 10 * time.Second
+	recordTimeout      = 5 * time.Second // for one try at writing a result
+	maxStorePause      = 30 * time.Second
+)
+
+// When a mail is tried again, and when it is given up: only after both, so that neither a short outage of the SMTP server nor a long one of this program
+// kills it.
+const (
+	firstBackoff = 10 * time.Second
+	maxBackoff   = time.Hour
+	minAttempts  = 12
+	minAge       = 24 * time.Hour
+)
+
+// maxLastError is in characters.
+const maxLastError = 500
+
+// Sender brings one mail out. It returns nil once the mail is taken; Permanent tells which errors end all tries. It returns soon after ctx ends. *SMTP is one.
+type Sender interface {
+	Send(ctx context.Context, from string, m auth.Message, id auth.MailID) error
+}
+
+// Outbox is what the worker needs of an auth.Store.
+type Outbox interface {
+	Update(ctx context.Context, f func(auth.Tx) error) error
+}
+
+// Worker empties the outbox (P43). Its fields are set before Run and not changed afterwards; any number of workers may share a store.
+//
+// A mail is leased, sent, and its result recorded. A mail that is taken by the SMTP server is not sent again, with one exception that no outbox can avoid: if
+// the program or the connection dies between the server's acknowledgement and its record, the mail is sent a second time, under the same Message-ID. Where
+// only the store is away at that moment, the worker keeps the result and records it when the store is back.
+//
+// A failed mail is tried again after 10s, 20s, 40s and so on, up to an hour, each shortened by up to a fifth at random so that mails do not come in herds
+// (P51). It is dead when it was refused for good, or after at least 12 attempts and 24 hours. Dead mails keep their content, for a retry by hand.
+//
+// The mails of a project without an SMTP server become kept, with their content, for the developer to read.
+type Worker struct {
+	Store Outbox
+	// Open unseals the content of a mail.
+	Open func(auth.OutboxMail) (auth.Message, error)
+	// PerProject gives the sender for a project's mails and their From; a nil Sender where no SMTP server is set. Its errors count as temporary.
+	PerProject func(context.Context, auth.ProjectID) (s Sender, from string, err error)
+	Clock      func() time.Time
+	Jitter     func() float64 // random, in [0, 1)
+	LeaseToken string         // names this worker; random, different at each start
+	Log        *slog.Logger
+
+	Concurrency int           // mails in hand at a time; 0 is 4
+	Poll        time.Duration // how often to look for due mails when nobody calls Wake; 0 is 1s
+	Lease       time.Duration // after which another worker may take a mail over; a send is cut off at three quarters of it; 0 is 2m
+	Grace       time.Duration // how long the mails in hand may take once Run is told to end; 0 is 10s
+
+	wakeOnce sync.Once
+	wake     chan struct{}
+}
+
+// Wake makes Run look for due mails at once. It never blocks, and may be called at any time from anywhere.
+func (w *Worker) Wake() {
+	select {
+	case w.wakeups() <- struct{}{}:
+	default: // a wake-up is waiting already
+	}
+}
+
+func (w *Worker) wakeups() chan struct{} {
+	w.wakeOnce.Do(func() { w.wake = make(chan struct{}, 1) })
+	return w.wake
+}
+
+// mailKey tells mails apart across projects.
+type mailKey struct {
+	project auth.ProjectID
+	id      auth.MailID
+}
+
+// Run works until ctx ends, and then until the mails in hand are done, which takes no longer than Grace and a moment to record them. It fails only at once,
+// where a field is missing.
+func (w *Worker) Run(ctx context.Context) error {
+	if w.Store == nil || w.Open == nil || w.PerProject == nil || w.Clock == nil || w.Jitter == nil || w.LeaseToken == "" || w.Log == nil {
+		return errors.New("mail worker: a field is not set")
+	}
+	hands, drop := w.hands(ctx)
+	defer drop()
+	concurrency := positiveOr(w.Concurrency, defaultConcurrency)
+	inHand := map[mailKey]bool{}
+	done := make(chan mailKey, concurrency)
+	store := outage{log: w.Log}
+	look := true // whether there may be due mails
+
+	for ctx.Err() == nil {
+		if free := concurrency - len(inHand); look && free > 0 {
+			mails, err := w.claim(ctx, free)
+			store.report(ctx, err)
+			look = len(mails) == free
+			for _, m := range mails {
+				key := mailKey{m.Project, m.ID}
+				if inHand[key] {
+					continue // its lease ran out while its result waits for the store; whoever has it records it
+				}
+				inHand[key] = true
+				go func() {
+					defer func() { done <- key }()
+					w.handle(hands, m)
+				}()
+			}
+		}
+		pause := time.NewTimer(store.pause(positiveOr(w.Poll, defaultPoll)))
+		select {
+		case <-ctx.Done():
+		case key := <-done:
+			delete(inHand, key)
+		case <-w.wakeups():
+			look = true
+		case <-pause.C:
+			look = true
+		}
+		pause.Stop()
+	}
+	for len(inHand) > 0 {
+		delete(inHand, <-done)
+	}
+	return nil
+}
+
+// hands gives the context of the mails in hand: it ends Grace after ctx.
+func (w *Worker) hands(ctx context.Context) (context.Context, context.CancelFunc) {
+	hands, drop := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		grace := time.NewTimer(positiveOr(w.Grace, defaultGrace))
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+			drop()
+		case <-hands.Done():
+		}
+	})
+	return hands, func() { stop(); drop() }
+}
+
+func (w *Worker) claim(ctx context.Context, limit int) ([]auth.OutboxMail, error) {
+	var mails []auth.OutboxMail
+	err := w.Store.Update(ctx, func(tx auth.Tx) error {
+		now := w.Clock()
+		var err error
+		mails, err = tx.ClaimMail(ctx, w.LeaseToken, now, now.Add(positiveOr(w.Lease, defaultLease)), limit)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim mail: %w", err)
+	}
+	return mails, nil
+}
+
+// handle brings one mail as far as it gets, and records that.
+func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) {
+	state, err := w.deliver(ctx, m)
+	now := w.Clock()
+	m.State, m.FinishedAt, m.LastError, m.LeaseToken = state, now, "", w.LeaseToken
+	switch {
+	case err == nil && state == auth.MailSent:
+		m.Sealed = nil
+	case err != nil:
+		m.LastError = clip(clean(err.Error()), maxLastError)
+		if m.State = w.stateAfter(m, err, now); m.State == auth.MailQueued {
+			m.FinishedAt, m.NextAttemptAt = time.Time{}, now.Add(w.backoff(m.Attempts))
+		}
+		w.Log.Warn("mail not sent", mailAttr(m), slog.String("state", string(m.State)), slog.Int("attempts", m.Attempts), slog.String("error", m.LastError))
+	}
+	w.record(ctx, m)
+}
+
+// deliver sends a mail, or finds that there is nowhere to send it to. A panic costs this one try (P46).
+func (w *Worker) deliver(ctx context.Context, m auth.OutboxMail) (state auth.MailState, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			// Only the type of the value: the value itself may quote the mail (P44).
+			w.Log.Error("panic while sending mail", mailAttr(m), slog.String("panic", fmt.Sprintf("%T", v)), slog.String("stack", string(debug.Stack())))
+			state, err = auth.MailQueued, errors.New("the program failed while it sent this mail; its log says where")
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, positiveOr(w.Lease, defaultLease)*3/4)
+	defer cancel()
+	sender, from, err := w.PerProject(ctx, m.Project)
+	if err != nil {
+		return auth.MailQueued, fmt.Errorf("find the SMTP server: %w", err)
+	}
+	if sender == nil {
+		return auth.MailKept, nil
+	}
+	msg, err := w.Open(m)
+	if err != nil {
+		return auth.MailQueued, fmt.Errorf("open the sealed mail: %w", err)
+	}
+	if err := sender.Send(ctx, from, msg, m.ID); err != nil {
+		return auth.MailQueued, err
+	}
+	return auth.MailSent, nil
+}
+
+func (w *Worker) stateAfter(m auth.OutboxMail, err error, now time.Time) auth.MailState {
+	if Permanent(err) || (m.Attempts >= minAttempts && now.Sub(m.CreatedAt) >= minAge) {
+		return auth.MailDead
+	}
+	return auth.MailQueued
+}
+
+// backoff is how long to wait after the given number of attempts.
+func (w *Worker) backoff(attempts int) time.Duration {
+	d := maxBackoff
+	if doublings := max(attempts-1, 0); doublings < 9 { // 10s·2⁹ is over an hour
+		d = min(firstBackoff<<doublings, maxBackoff)
+	}
+	return d - time.Duration(w.Jitter()*float64(d)/5)
+}
+
+// record writes a result until it is written, until someone else has the mail, or until the program ends.
+func (w *Worker) record(ctx context.Context, m auth.OutboxMail) {
+	store := outage{log: w.Log}
+	for {
+		err := w.finish(ctx, m)
+		if errors.Is(err, auth.ErrNotFound) {
+			w.Log.Warn("the result of a mail was not recorded: it is deleted, or another worker took it over", mailAttr(m), slog.String("state", string(m.State)))
+			return
+		}
+		store.report(ctx, err)
+		if err == nil {
+			return
+		}
+		pause := time.NewTimer(store.pause(positiveOr(w.Poll, defaultPoll)))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			w.Log.Error("the program ends before the result of a mail was recorded; a mail that was sent may be sent again", mailAttr(m), slog.String("state", string(m.State)))
+			return
+		}
+	}
+}
+
+// finish tries to write a result once. It does so even when the program ends right now, for a moment.
+func (w *Worker) finish(ctx context.Context, m auth.OutboxMail) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := w.Store.Update(ctx, func(tx auth.Tx) error { return tx.FinishMail(ctx, m) })
+	if err != nil {
+		return fmt.Errorf("record mail: %w", err)
+	}
+	return nil
+}
+
+func mailAttr(m auth.OutboxMail) slog.Attr {
+	return slog.Group("mail", slog.String("project", string(m.Project)), slog.String("id", string(m.ID)), slog.String("kind", string(m.Kind)))
+}
+
+func positiveOr[T int | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+// outage counts the store's failures in a row, and logs the first and the end of them.
+type outage struct {
+	log      *slog.Logger
+	failures int
+}
+
+func (o *outage) report(ctx context.Context, err error) {
+	switch {
+	case err == nil && o.failures > 0:
+		o.log.Info("mail worker: the store answers again", slog.Int("failures", o.failures))
+		o.failures = 0
+	case err != nil && ctx.Err() == nil:
+		if o.failures++; o.failures == 1 {
+			o.log.Error("mail worker: the store does not answer; trying on", slog.Any("error", err))
+		}
+	}
+}
+
+// pause is the time until the next try: poll while all is well, twice as long after each failure.
+func (o *outage) pause(poll time.Duration) time.Duration {
+	if o.failures == 0 {
+		return poll
+	}
+	return min(poll<<min(o.failures, 10), max(maxStorePause, poll))
+}
