@@ -139,7 +139,11 @@ func (s *Service) touchSession(ctx context.Context, session Session) error {
 	if now.Sub(session.LastUsedAt) < touchEvery {
 		return nil
 	}
-	return s.store.Update(ctx, func(tx Tx) error { return tx.TouchSession(ctx, session.Project, session.ID, now) })
+	err := s.store.Update(ctx, func(tx Tx) error { return tx.TouchSession(ctx, session.Project, session.ID, now) })
+	if errors.Is(err, ErrNotFound) {
+		return errSessionEnded // revoked meanwhile
+	}
+	return err
 }
 
 // repeatedRefresh answers for a token that is rotated already: with the same successor while that is fresh and unused itself, else by ending the session.

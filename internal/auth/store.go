@@ -89,6 +89,7 @@ type Tx interface {
 	DeleteRole(ctx context.Context, p ProjectID, id RoleID) error
 
 	CreateSession(ctx context.Context, s Session) error
+	// TouchSession fails with ErrNotFound where there is no such living session.
 	TouchSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
 	// RevokeSession fails with ErrNotFound where there is no such living session.
 	RevokeSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error

@@ -3,6 +3,7 @@ package zz
 
 import (
 	_ "github.com/alecthomas/kong"
+	_ "github.com/coreos/go-oidc/v3/oidc"
 	_ "github.com/go-jose/go-jose/v4"
 	_ "github.com/go-jose/go-jose/v4/jwt"
 	_ "github.com/google/go-cmp/cmp"
@@ -16,12 +17,13 @@ import (
 	_ "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	_ "go.opentelemetry.io/otel"
 	_ "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	_ "go.opentelemetry.io/otel/sdk/trace"
 	_ "go.opentelemetry.io/otel/sdk/resource"
+	_ "go.opentelemetry.io/otel/sdk/trace"
 	_ "golang.org/x/crypto/argon2"
 	_ "golang.org/x/crypto/bcrypt"
 	_ "golang.org/x/crypto/scrypt"
 	_ "golang.org/x/net/idna"
+	_ "golang.org/x/oauth2"
 	_ "golang.org/x/sync/errgroup"
 	_ "golang.org/x/text/language"
 	_ "golang.org/x/text/unicode/norm"

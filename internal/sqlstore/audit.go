@@ -1,0 +1,46 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+const auditColumns = `project, id, occurred_at, event, outcome, actor, actor_id, user_id, addr, request_id, detail`
+
+func auditFields(r *auth.AuditRecord) []any {
+	return []any{&r.Project, &r.ID, &r.At, &r.Event, &r.Outcome, &r.Actor, &r.ActorID, &r.User, &r.Addr, &r.RequestID, &r.Detail}
+}
+
+func (r reader) ListAudit(ctx context.Context, p auth.ProjectID, f auth.AuditFilter) ([]auth.AuditRecord, error) {
+	b := &builder{}
+	b.write(`SELECT `, auditColumns, ` FROM audit WHERE `, always)
+	if p != "" {
+		b.write(` AND project = `, b.arg(p))
+	}
+	if f.Event != "" {
+		b.write(` AND event = `, b.arg(f.Event))
+	}
+	if f.User != "" {
+		b.write(` AND user_id = `, b.arg(f.User), ` AND user_id <> ''`)
+	}
+	if f.Outcome != "" {
+		b.write(` AND outcome = `, b.arg(f.Outcome))
+	}
+	if !f.Since.IsZero() {
+		b.write(` AND occurred_at >= `, b.arg(f.Since))
+	}
+	if !f.Until.IsZero() {
+		b.write(` AND occurred_at < `, b.arg(f.Until))
+	}
+	if f.Before != "" {
+		b.write(` AND id < `, b.arg(f.Before))
+	}
+	b.write(` ORDER BY id DESC LIMIT `, b.arg(max(0, f.Limit)))
+	return list(ctx, r.q, auditFields, b.text.String(), b.args...)
+}
+
+func (t *tx) CreateAudit(ctx context.Context, r auth.AuditRecord) error {
+	return create(ctx, t.q, `INSERT INTO audit (`+auditColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		r.Project, r.ID, r.At, r.Event, r.Outcome, r.Actor, r.ActorID, r.User, r.Addr, r.RequestID, r.Detail)
+}

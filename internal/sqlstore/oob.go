@@ -1,0 +1,46 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+const oobColumns = `project, hash, user_id, purpose, email, new_email, created_at, expires_at, consumed_at`
+
+func oobFields(c *auth.OOBCode) []any {
+	return []any{&c.Project, &c.Hash, &c.User, &c.Purpose, &c.Email, &c.NewEmail, &c.CreatedAt, &c.ExpiresAt, &c.ConsumedAt}
+}
+
+func (r reader) GetOOBCode(ctx context.Context, p auth.ProjectID, hash []byte) (auth.OOBCode, error) {
+	return get(ctx, r.q, oobFields, `SELECT `+oobColumns+` FROM oob_codes WHERE project = $1 AND hash = $2`, p, hash)
+}
+
+func (t *tx) CreateOOBCode(ctx context.Context, c auth.OOBCode) error {
+	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt)
+}
+
+// ConsumeOOBCode is one statement, so that of two callers one wins (architecture promise 5, P7).
+func (t *tx) ConsumeOOBCode(ctx context.Context, p auth.ProjectID, hash []byte, purpose auth.OOBPurpose, now time.Time) (auth.OOBCode, error) {
+	return get(ctx, t.q, oobFields, `UPDATE oob_codes SET consumed_at = $4
+		WHERE project = $1 AND hash = $2 AND purpose = $3 AND consumed_at = 0 AND expires_at > $4 RETURNING `+oobColumns, p, hash, purpose, now)
+}
+
+func (t *tx) VoidOOBCodes(ctx context.Context, p auth.ProjectID, user auth.UserID, purposes ...auth.OOBPurpose) error {
+	b := &builder{args: []any{p, user}}
+	b.write(`DELETE FROM oob_codes WHERE project = $1 AND user_id = $2`)
+	for i, purpose := range purposes {
+		if i == 0 {
+			b.write(` AND purpose IN (`, b.arg(purpose))
+			continue
+		}
+		b.write(`, `, b.arg(purpose))
+	}
+	if len(purposes) > 0 {
+		b.write(`)`)
+	}
+	_, err := t.q.exec(ctx, b.text.String(), b.args...)
+	return err
+}

@@ -1,0 +1,88 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Options say which database, and how to use it.
+type Options struct {
+	// URL is sqlite:/path/to/file.db, a bare path, or postgres://user:password@host:port/database. A SQLite file is created where there is none;
+	// its directory must exist.
+	URL string
+	// MaxConns bounds the connections: of PostgreSQL all, of SQLite those that read. 0 takes a default.
+	MaxConns int
+	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
+	NoSync bool
+}
+
+// Store is an [auth.Store]. Make one with [Open].
+type Store struct {
+	reader
+	pool   *sql.DB
+	writer *writer // of SQLite; nil on PostgreSQL
+}
+
+var _ auth.Store = (*Store)(nil)
+
+// Open connects to the database and brings its schema to the newest version. Two processes may open one database at once. The caller closes the store.
+// It fails with [auth.ErrStoreBusy] where the database cannot be reached now.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
+		return openPostgres(ctx, o)
+	}
+	path := strings.TrimPrefix(o.URL, "sqlite:")
+	if path == "" || strings.Contains(path, "://") || strings.HasPrefix(path, ":memory:") {
+		return nil, errors.New("a database URL is sqlite:/path/to/file.db or postgres://…")
+	}
+	return openSQLite(ctx, path, o)
+}
+
+// Update runs f in one serializable transaction; see [auth.Store].
+func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
+	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	if s.writer != nil {
+		return s.writer.update(ctx, run)
+	}
+	return updatePostgres(ctx, s.pool, run)
+}
+
+// Ping checks that the store answers.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := get(ctx, s.q, value[int64], `SELECT 1`)
+	return err
+}
+
+// Close finishes the changes that were accepted, and closes all connections.
+func (s *Store) Close() error {
+	var err error
+	if s.writer != nil {
+		err = s.writer.close()
+	}
+	return errors.Join(err, s.pool.Close())
+}
+
+// reader is the half of the store that reads; tx adds the other.
+type reader struct{ q *querier }
+
+type tx struct{ reader }
+
+var _ auth.Tx = (*tx)(nil)
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", auth.ErrStoreBusy, ctx.Err())
+	}
+}

@@ -1,0 +1,46 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+var errSealedKind = errors.New("unknown kind of sealed value")
+
+// sealedStatements read and swap the values of one kind.
+type sealedStatements struct{ list, replace string }
+
+var sealedKinds = map[auth.SealedKind]sealedStatements{
+	auth.SealedSigningKey: {
+		`SELECT project, id, private_sealed FROM signing_keys WHERE (project, id) > ($1, $2) ORDER BY project, id LIMIT $3`,
+		`UPDATE signing_keys SET private_sealed = $4 WHERE project = $1 AND id = $2 AND private_sealed = $3`,
+	},
+	auth.SealedMail: {
+		`SELECT project, id, sealed FROM outbox WHERE (project, id) > ($1, $2) AND sealed IS NOT NULL ORDER BY project, id LIMIT $3`,
+		`UPDATE outbox SET sealed = $4 WHERE project = $1 AND id = $2 AND sealed = $3`,
+	},
+	auth.SealedProjectSecrets: {
+		`SELECT id, id, secrets_sealed FROM projects WHERE (id, id) > ($1, $2) AND secrets_sealed IS NOT NULL ORDER BY id LIMIT $3`,
+		`UPDATE projects SET secrets_sealed = $4 WHERE id = $1 AND id = $2 AND secrets_sealed = $3`,
+	},
+}
+
+func sealedFields(v *auth.SealedValue) []any { return []any{&v.Project, &v.Row, &v.Sealed} }
+
+func (r reader) ListSealed(ctx context.Context, kind auth.SealedKind, after auth.SealedValue, limit int) ([]auth.SealedValue, error) {
+	statements, ok := sealedKinds[kind]
+	if !ok {
+		return nil, errSealedKind
+	}
+	return list(ctx, r.q, sealedFields, statements.list, after.Project, after.Row, max(0, limit))
+}
+
+func (t *tx) ReplaceSealed(ctx context.Context, kind auth.SealedKind, v auth.SealedValue, replacement []byte) error {
+	statements, ok := sealedKinds[kind]
+	if !ok {
+		return errSealedKind
+	}
+	return change(ctx, t.q, statements.replace, v.Project, v.Row, v.Sealed, replacement)
+}

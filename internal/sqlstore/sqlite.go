@@ -1,0 +1,93 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite"
+)
+
+const (
+	sqliteBusyTimeout = 10 * time.Second // how long to wait for another process that writes
+	sqliteReaders     = 6
+)
+
+func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	writing, err := sql.Open("sqlite", sqliteDSN(path, writePragmas(o)))
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	writing.SetMaxOpenConns(1)
+	if err := migrate(ctx, writing, sqliteEngine); err != nil {
+		return nil, errors.Join(err, writing.Close())
+	}
+	reading, err := sql.Open("sqlite", sqliteDSN(path, readPragmas))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), writing.Close())
+	}
+	readers := o.MaxConns
+	if readers <= 0 {
+		readers = sqliteReaders
+	}
+	reading.SetMaxOpenConns(readers)
+	reading.SetMaxIdleConns(readers)
+	reading.SetConnMaxIdleTime(time.Minute) // gives the caches of a burst back
+	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine}
+	return &Store{reader: reader{q}, pool: reading, writer: startWriter(writing)}, nil
+}
+
+// createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode.
+func createPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if info.IsDir() {
+		return fmt.Errorf("opening the database: %s is a directory", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := file.Chmod(0o600); err != nil {
+			return fmt.Errorf("making the database private: %w", err)
+		}
+	}
+	return nil
+}
+
+func sqliteDSN(path string, values url.Values) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: values.Encode()}
+	return dsn.String()
+}
+
+// writePragmas: a commit is on the disk before it is answered (P49), and a transaction takes the write lock when it begins, so that it never has to give
+// up half-way.
+func writePragmas(o Options) url.Values {
+	synchronous := "FULL"
+	if o.NoSync {
+		synchronous = "OFF"
+	}
+	return sqlitePragmas("journal_mode(WAL)", "synchronous("+synchronous+")", "foreign_keys(ON)", "cache_size(-8000)", "journal_size_limit(67108864)")
+}
+
+var readPragmas = sqlitePragmas("query_only(ON)", "cache_size(-2000)")
+
+func sqlitePragmas(pragmas ...string) url.Values {
+	busy := fmt.Sprint(sqliteBusyTimeout.Milliseconds())
+	return url.Values{"_busy_timeout": {busy}, "_txlock": {"immediate"}, "_dqs": {"0"}, "_pragma": append(pragmas, "mmap_size(0)")}
+}

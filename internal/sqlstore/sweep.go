@@ -1,0 +1,48 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// The sweeps delete the rows of one kind that ended before $1, at most $2 of them.
+const (
+	sweepCodes    = `DELETE FROM oob_codes WHERE (project, hash) IN (SELECT project, hash FROM oob_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepSessions = `DELETE FROM sessions WHERE (project, id) IN (SELECT project, id FROM sessions WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT $2)`
+	sweepLimits   = `DELETE FROM limits WHERE (project, limit_key) IN (SELECT project, limit_key FROM limits WHERE arrival <= $1 ORDER BY arrival LIMIT $2)`
+	sweepKeys     = `DELETE FROM signing_keys WHERE (project, id) IN (SELECT project, id FROM signing_keys WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+	sweepMail     = `DELETE FROM outbox WHERE (project, id) IN (SELECT project, id FROM outbox WHERE state = 'sent' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
+	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
+	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
+		(SELECT project, id FROM (SELECT project, id, occurred_at FROM audit ORDER BY id LIMIT $2) oldest WHERE oldest.occurred_at < $1)`
+)
+
+func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit int) (int, error) {
+	sweeps := []struct {
+		statement string
+		before    time.Time
+	}{
+		{sweepCodes, now.Add(-r.Codes)},
+		{sweepSessions, now.Add(-r.Sessions)},
+		{sweepLimits, now},
+		{sweepKeys, now},
+		{sweepMail, now.Add(-r.Mail)},
+	}
+	if r.Audit > 0 {
+		sweeps = append(sweeps, struct {
+			statement string
+			before    time.Time
+		}{sweepAudit, now.Add(-r.Audit)})
+	}
+	total := 0
+	for _, s := range sweeps {
+		n, err := t.q.exec(ctx, s.statement, s.before, max(0, limit))
+		if err != nil {
+			return total, err
+		}
+		total += int(n)
+	}
+	return total, nil
+}

@@ -1,0 +1,304 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// fill puts one of everything into a project, with the same ids in each.
+func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
+	return errors.Join(
+		tx.CreateProject(ctx, auth.Project{ID: p, SecretsSealed: []byte("secrets"), CreatedAt: now}),
+		tx.CreateRole(ctx, auth.Role{Project: p, ID: "role", Name: "editor"}),
+		tx.CreateUser(ctx, auth.User{Project: p, ID: anna, Email: "anna@example.com", Roles: []auth.RoleID{"role"}, Attributes: map[string]any{"a": 1.0}, CreatedAt: now}),
+		tx.CreateIdentity(ctx, auth.Identity{Project: p, User: anna, ProviderID: "google.com", Subject: "1"}),
+		tx.CreateSession(ctx, auth.Session{Project: p, ID: "session", User: anna, CreatedAt: now}),
+		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
+		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
+		tx.CreateSigningKey(ctx, auth.SigningKey{Project: p, ID: "key", PublicJWK: []byte("{}"), PrivateSealed: []byte("private")}),
+		tx.PutMailTemplate(ctx, auth.MailTemplate{Project: p, Kind: auth.MailInvite, Language: "en", Subject: "Hello"}),
+		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "mail", State: auth.MailKept, Sealed: []byte("message")}),
+		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "leased", State: auth.MailWorking, LeaseToken: "worker", LeaseUntil: after(60)}),
+		tx.CreateAudit(ctx, auth.AuditRecord{Project: p, ID: "record", At: now, User: anna}),
+		second(tx.TakeLimit(ctx, p, "limit", now, time.Hour, 1)),
+	)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// snapshot reads everything of a project.
+func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]any, error) {
+	all := map[string]any{}
+	var failures []error
+	put := func(name string, v any, err error) {
+		all[name] = v
+		if err != nil && !errors.Is(err, auth.ErrNotFound) {
+			failures = append(failures, err)
+		}
+	}
+	project, err := r.GetProject(ctx, p)
+	put("project", project, err)
+	users, err := r.SearchUsers(ctx, p, auth.UserSearch{Limit: 99})
+	put("users", users, err)
+	holders, err := r.SearchUsers(ctx, p, auth.UserSearch{Role: "role", Limit: 99})
+	put("holders", holders, err)
+	found, _, err := r.QueryUsers(ctx, p, auth.UserQuery{Where: []auth.Condition{{Attribute: "a", Operator: auth.OpEqual, Values: []any{1.0}}}, Limit: 99})
+	put("found", found, err)
+	identities, err := r.ListIdentities(ctx, p, anna)
+	put("identities", identities, err)
+	roles, err := r.ListRoles(ctx, p)
+	put("roles", roles, err)
+	session, err := r.GetSession(ctx, p, "session")
+	put("session", session, err)
+	token, err := r.GetRefreshToken(ctx, p, []byte("token"))
+	put("token", token, err)
+	code, err := r.GetOOBCode(ctx, p, []byte("code"))
+	put("code", code, err)
+	keys, err := r.ListSigningKeys(ctx, p)
+	put("keys", keys, err)
+	templates, err := r.ListMailTemplates(ctx, p)
+	put("templates", templates, err)
+	mails, err := r.ListMail(ctx, p, "", "", 99)
+	put("mails", mails, err)
+	records, err := r.ListAudit(ctx, p, auth.AuditFilter{Limit: 99})
+	put("records", records, err)
+	return all, errors.Join(failures...)
+}
+
+// isolationCases call each method with a project that is empty, while another one holds what the other arguments name. A case gives what it found.
+// nil, a zero value or ErrNotFound is nothing. Creations under the same id find nothing either: they succeed, unless they hang on to another row.
+var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, error){
+	"GetUser": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetUser(ctx, two, anna) },
+	"GetUserByEmail": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetUserByEmail(ctx, two, "anna@example.com")
+	},
+	"SearchUsers": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.SearchUsers(ctx, two, auth.UserSearch{Limit: 9})
+	},
+	"QueryUsers":     queryOther,
+	"CountUsers":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountUsers(ctx, two) },
+	"GetIdentity":    func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetIdentity(ctx, two, "google.com", "1") },
+	"ListIdentities": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListIdentities(ctx, two, anna) },
+	"GetRole":        func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRole(ctx, two, "role") },
+	"GetRoleByName":  func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRoleByName(ctx, two, "editor") },
+	"ListRoles":      func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListRoles(ctx, two) },
+	"GetSession":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSession(ctx, two, "session") },
+	"ListSessions":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
+	"GetRefreshToken": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetRefreshToken(ctx, two, []byte("token"))
+	},
+	"GetOOBCode":        func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetOOBCode(ctx, two, []byte("code")) },
+	"ListSigningKeys":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSigningKeys(ctx, two) },
+	"ListMailTemplates": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMailTemplates(ctx, two) },
+	"GetMail":           func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetMail(ctx, two, "mail") },
+	"ListMail":          func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMail(ctx, two, "", "", 9) },
+	"ListAudit": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ListAudit(ctx, two, auth.AuditFilter{Limit: 9})
+	},
+
+	"CreateUser": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateUser(ctx, auth.User{Project: two, ID: anna, Email: "anna@example.com"})
+	}),
+	"UpdateUser": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.UpdateUser(ctx, auth.User{Project: two, ID: anna})
+	}),
+	"DeleteUser": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteUser(ctx, two, anna) }),
+	"CreateIdentity": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateIdentity(ctx, auth.Identity{Project: two, User: anna, ProviderID: "google.com", Subject: "2"})
+	}),
+	"UpdateIdentity": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.UpdateIdentity(ctx, auth.Identity{Project: two, User: anna, ProviderID: "google.com", Subject: "1"})
+	}),
+	"DeleteIdentity": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteIdentity(ctx, two, "google.com", "1") }),
+	"CreateRole": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateRole(ctx, auth.Role{Project: two, ID: "role", Name: "editor"})
+	}),
+	"DeleteRole": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteRole(ctx, two, "role") }),
+	"CreateSession": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateSession(ctx, auth.Session{Project: two, ID: "new", User: anna})
+	}),
+	"TouchSession":  found(func(ctx context.Context, tx auth.Tx) error { return tx.TouchSession(ctx, two, "session", after(1)) }),
+	"RevokeSession": found(func(ctx context.Context, tx auth.Tx) error { return tx.RevokeSession(ctx, two, "session", after(1)) }),
+	"RevokeUserSessions": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.RevokeUserSessions(ctx, two, anna, "", after(1))
+	},
+	"CreateRefreshToken": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: two, Hash: []byte("new"), Session: "session", User: anna})
+	}),
+	"RotateRefreshToken": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.RotateRefreshToken(ctx, two, []byte("token"), []byte("next"), []byte("salt"), after(1))
+	}),
+	"CreateOOBCode": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateOOBCode(ctx, auth.OOBCode{Project: two, Hash: []byte("new"), User: anna, Purpose: auth.PurposeInvite})
+	}),
+	"ConsumeOOBCode": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ConsumeOOBCode(ctx, two, []byte("code"), auth.PurposeInvite, now)
+	},
+	"VoidOOBCodes": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
+	"CreateSigningKey": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateSigningKey(ctx, auth.SigningKey{Project: two, ID: "key", PublicJWK: []byte("{}"), PrivateSealed: []byte("x")})
+	}),
+	"RetireSigningKey": found(func(ctx context.Context, tx auth.Tx) error { return tx.RetireSigningKey(ctx, two, "key", now, now) }),
+	"DeleteSigningKey": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteSigningKey(ctx, two, "key") }),
+	"PutMailTemplate": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.PutMailTemplate(ctx, auth.MailTemplate{Project: two, Kind: auth.MailInvite, Language: "en", Subject: "Other"})
+	}),
+	"DeleteMailTemplate": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.DeleteMailTemplate(ctx, two, auth.MailInvite, "en")
+	}),
+	"CreateMail": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateMail(ctx, auth.OutboxMail{Project: two, ID: "mail", State: auth.MailKept})
+	}),
+	"FinishMail": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.FinishMail(ctx, auth.OutboxMail{Project: two, ID: "leased", State: auth.MailSent, LeaseToken: "worker"})
+	}),
+	"RequeueMail": found(func(ctx context.Context, tx auth.Tx) error { return tx.RequeueMail(ctx, two, "mail", now) }),
+	"DeleteMail":  found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteMail(ctx, two, "mail") }),
+	"CreateAudit": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateAudit(ctx, auth.AuditRecord{Project: two, ID: "record"})
+	}),
+	"TakeLimit": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.TakeLimit(ctx, two, "limit", now, time.Hour, 1)
+	},
+	"RefundLimit": func(ctx context.Context, tx auth.Tx) (any, error) {
+		if err := tx.RefundLimit(ctx, two, "limit", time.Hour); err != nil {
+			return nil, err
+		}
+		wait, err := tx.TakeLimit(ctx, one, "limit", now, time.Hour, 1)
+		return wait == 0, err // refunded to the wrong project
+	},
+	"ReplaceSealed": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.ReplaceSealed(ctx, auth.SealedSigningKey, auth.SealedValue{Project: two, Row: "key", Sealed: []byte("private")}, []byte("new"))
+	}),
+}
+
+func queryOther(ctx context.Context, tx auth.Tx) (any, error) {
+	total := 0
+	for _, q := range []auth.UserQuery{
+		{Limit: 9},
+		{Limit: 9, SortBy: "a"},
+		{Limit: 9, Where: []auth.Condition{{Attribute: "a", Operator: auth.OpEqual, Values: []any{1.0}}}},
+		{Limit: 9, Where: []auth.Condition{{Attribute: "roles", Operator: auth.OpArrayContains, Values: []any{"role"}}}},
+	} {
+		users, n, err := tx.QueryUsers(ctx, two, q)
+		if err != nil {
+			return nil, err
+		}
+		total += n + len(users)
+	}
+	return total, nil
+}
+
+// only is a case whose call may succeed: it must not touch the other project.
+func only(call func(context.Context, auth.Tx) error) func(context.Context, auth.Tx) (any, error) {
+	return func(ctx context.Context, tx auth.Tx) (any, error) { return nil, call(ctx, tx) }
+}
+
+// found is a case whose call must find nothing.
+func found(call func(context.Context, auth.Tx) error) func(context.Context, auth.Tx) (any, error) {
+	return func(ctx context.Context, tx auth.Tx) (any, error) {
+		err := call(ctx, tx)
+		return err == nil, err
+	}
+}
+
+// takesProject tells whether a method is asked about one project: by a ProjectID of its own or by a field Project of what it writes.
+// ListProjects and the methods that make or end projects name the project itself, and ListSealed goes through all.
+func takesProject(m reflect.Method) bool {
+	switch m.Name {
+	case "GetProject", "ListProjects", "CreateProject", "UpdateProject", "DeleteProject", "ListSealed":
+		return false
+	}
+	id := reflect.TypeFor[auth.ProjectID]()
+	for i := range m.Type.NumIn() {
+		in := m.Type.In(i)
+		if in == id {
+			return true
+		}
+		if in.Kind() == reflect.Struct {
+			if field, ok := in.FieldByName("Project"); ok && field.Type == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// testIsolation holds architecture promise 8: nothing of a project is found or changed by way of another one.
+func testIsolation(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	update(t, s, func(tx auth.Tx) error { return fill(ctx, tx, one) })
+	addProjects(t, s, two)
+	before := must[map[string]any](t)(snapshot(ctx, s, one))
+
+	methods := reflect.TypeFor[auth.Tx]()
+	for i := range methods.NumMethod() {
+		method := methods.Method(i)
+		test := isolationCases[method.Name]
+		if !takesProject(method) {
+			continue
+		}
+		if test == nil {
+			t.Errorf("%s takes a project and has no case here", method.Name)
+			continue
+		}
+		errUndo := errors.New("undo")
+		err := s.Update(ctx, func(tx auth.Tx) error {
+			got, err := test(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if v := reflect.ValueOf(got); got != nil && !v.IsZero() {
+				t.Errorf("%s finds %+v of another project", method.Name, got)
+			}
+			afterwards, err := snapshot(ctx, tx, one)
+			if err != nil {
+				return err
+			}
+			wantEqual(t, method.Name+" changes another project", afterwards, before)
+			return errUndo
+		})
+		if !errors.Is(err, errUndo) && !errors.Is(err, auth.ErrNotFound) {
+			t.Errorf("%s: %v", method.Name, err)
+		}
+	}
+}
+
+func testDeleteUserCascades(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	update(t, s, func(tx auth.Tx) error { return errors.Join(fill(ctx, tx, one), fill(ctx, tx, two)) })
+	other := must[map[string]any](t)(snapshot(ctx, s, two))
+	update(t, s, func(tx auth.Tx) error { return tx.DeleteUser(ctx, one, anna) })
+	left := must[map[string]any](t)(snapshot(ctx, s, one))
+	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "code"} {
+		if v := reflect.ValueOf(left[name]); !v.IsZero() {
+			t.Errorf("%s left: %+v", name, v)
+		}
+	}
+	for _, name := range []string{"project", "roles", "keys", "templates", "mails", "records"} {
+		if v := reflect.ValueOf(left[name]); v.IsZero() {
+			t.Errorf("%s went with the user", name)
+		}
+	}
+	wantEqual(t, "the other project", must[map[string]any](t)(snapshot(ctx, s, two)), other)
+}
+
+func testDeleteProjectCascades(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	update(t, s, func(tx auth.Tx) error { return errors.Join(fill(ctx, tx, one), fill(ctx, tx, two)) })
+	other := must[map[string]any](t)(snapshot(ctx, s, two))
+	update(t, s, func(tx auth.Tx) error { return tx.DeleteProject(ctx, one, now) })
+	for name, v := range must[map[string]any](t)(snapshot(ctx, s, one)) {
+		if v := reflect.ValueOf(v); !v.IsZero() {
+			t.Errorf("%s left: %+v", name, v)
+		}
+	}
+	wantEqual(t, "its limit", take(t, s, one, "limit", now, time.Hour, 1), time.Duration(0))
+	wantEqual(t, "the other project", must[map[string]any](t)(snapshot(ctx, s, two)), other)
+	wantEqual(t, "the other limit", take(t, s, two, "limit", now, time.Hour, 1), time.Hour)
+}
