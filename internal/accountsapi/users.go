@@ -3,11 +3,13 @@ package accountsapi
 import (
 	"maps"
 	"net/http"
-	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/web"
 )
+
+// timeFormat is RFC 3339 as exact as instants are kept, so that a where with a time that was read finds it.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // attributesOf are a user's columns in the users table. Custom ones go in first, so that they can shadow nothing.
 func attributesOf(u auth.User) map[string]any {
@@ -22,8 +24,8 @@ func attributesOf(u auth.User) map[string]any {
 	attributes["email"] = string(u.Email)
 	attributes["name"] = u.Name
 	attributes["roles"] = roles
-	attributes["createdAt"] = u.CreatedAt.UTC().Format(time.RFC3339)
-	attributes["updatedAt"] = u.UpdatedAt.UTC().Format(time.RFC3339)
+	attributes["createdAt"] = u.CreatedAt.UTC().Format(timeFormat)
+	attributes["updatedAt"] = u.UpdatedAt.UTC().Format(timeFormat)
 	return attributes
 }
 

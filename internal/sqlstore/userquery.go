@@ -33,6 +33,9 @@ const (
 func (r reader) QueryUsers(ctx context.Context, p auth.ProjectID, q auth.UserQuery) ([]auth.User, int, error) {
 	b := &builder{args: []any{p}}
 	b.write(` FROM users u WHERE u.project = $1`)
+	if q.Only != "" {
+		b.write(` AND u.id = `, b.arg(q.Only))
+	}
 	for _, c := range q.Where {
 		condition, err := compile(b, c)
 		if err != nil {

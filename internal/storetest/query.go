@@ -128,6 +128,11 @@ func testQueryUsers(t *testing.T, s auth.Store) {
 	wantError(t, "joined conditions", err, nil)
 	wantEqual(t, "joined conditions", userIDs(users), []string{"u1"})
 	wantEqual(t, "their total", total, 1)
+
+	users, total, err = s.QueryUsers(t.Context(), one, auth.UserQuery{Only: "u2", Limit: 10})
+	wantError(t, "only one user", err, nil)
+	wantEqual(t, "only one user", userIDs(users), []string{"u2"})
+	wantEqual(t, "its total", total, 1)
 }
 
 func testQueryUsersSorts(t *testing.T, s auth.Store) {
