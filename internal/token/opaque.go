@@ -13,7 +13,7 @@ import (
 const (
 	minOpaqueBytes = 32 // 256 random bits
 	minSaltBytes   = 16
-	maxPrefix      = 16
+	maxPrefix      = 32
 
 	hashLabel      = "doorward/opaque-hash/v1\x00"
 	successorLabel = "doorward/refresh-successor/v1"

@@ -48,6 +48,11 @@ func TestNewOpaqueRefuses(t *testing.T) {
 			t.Errorf("%d bytes gave %q", n, got)
 		}
 	}
+	for _, prefix := range []string{"", "dw_admin_", strings.Repeat("a", 28), strings.Repeat("a", 32)} {
+		if got, err := NewOpaque(prefix, 32, rand.Reader); err != nil || !strings.HasPrefix(got, prefix) {
+			t.Errorf("prefix %q gave %q, %v", prefix, got, err)
+		}
+	}
 	for _, prefix := range []string{"a.b", "a-", "a b", "é", "a\n", strings.Repeat("a", 33)} {
 		if got, err := NewOpaque(prefix, 32, rand.Reader); err == nil {
 			t.Errorf("prefix %q gave %q", prefix, got)

@@ -1,0 +1,3 @@
+// Package pages serves the hosted pages behind the links of mails: confirm an address, accept an invite, set a new password, confirm a changed address and
+// take the old one back. They work without script, and opening one changes nothing: only its form does (P8).
+package pages

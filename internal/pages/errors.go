@@ -1,0 +1,130 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/web"
+)
+
+// answer is how an error is shown.
+type answer struct {
+	status int
+	key    string // of the messages error.{key}.title and error.{key}.text
+	retry  bool   // the form is there again, with the code kept
+	again  bool   // a new mail would help: how to get one is said
+}
+
+var (
+	answerInternal = answer{status: http.StatusInternalServerError, key: "internal", retry: true}
+	answerRefused  = answer{status: http.StatusForbidden, key: "refused"}
+	answerRequest  = answer{status: http.StatusBadRequest, key: "request"}
+	answerAccount  = answer{status: http.StatusNotFound, key: "account"}
+	answerNotFound = answer{status: http.StatusNotFound, key: "not-found"}
+	answerPassword = answer{status: http.StatusUnprocessableEntity, key: "password", retry: true}
+	answerEmail    = answer{status: http.StatusUnprocessableEntity, key: "email", retry: true}
+)
+
+// answers has every code of the domain, also those that no page can meet.
+var answers = map[auth.Code]answer{
+	auth.CodeInternal:             answerInternal,
+	auth.CodeUnavailable:          {status: http.StatusServiceUnavailable, key: "busy", retry: true},
+	auth.CodeOutcomeUnknown:       {status: http.StatusInternalServerError, key: "outcome", retry: true},
+	auth.CodeTooManyAttempts:      {status: http.StatusTooManyRequests, key: "attempts", retry: true},
+	auth.CodeInvalidArgument:      answerRequest,
+	auth.CodeUnauthenticated:      answerRefused,
+	auth.CodeTokenExpired:         answerRefused,
+	auth.CodeTokenInvalid:         answerRefused,
+	auth.CodePermissionDenied:     answerRefused,
+	auth.CodeAdminRequired:        answerRefused,
+	auth.CodeRecentSignInRequired: answerRefused,
+	auth.CodeProjectNotFound:      answerNotFound,
+	auth.CodeNotFound:             answerNotFound,
+	auth.CodeConflict:             {status: http.StatusConflict, key: "conflict", retry: true},
+	auth.CodeInvalidEmail:         answerEmail,
+	auth.CodeMissingEmail:         answerEmail,
+	auth.CodeMissingPassword:      {status: http.StatusUnprocessableEntity, key: "password-missing", retry: true},
+	auth.CodeEmailInUse:           {status: http.StatusConflict, key: "taken"},
+	auth.CodePasswordProviderOff:  {status: http.StatusForbidden, key: "password-off"},
+	auth.CodeSignUpOff:            answerRefused,
+	auth.CodeWeakPassword:         answerPassword,
+	auth.CodeEmailNotFound:        answerAccount,
+	auth.CodeWrongPassword:        answerRefused,
+	auth.CodeInvalidCredentials:   answerRefused,
+	auth.CodeUserDisabled:         {status: http.StatusForbidden, key: "disabled"},
+	auth.CodeNoUserForEmail:       answerAccount,
+	auth.CodeNoUserForID:          answerAccount,
+	auth.CodeMissingOOBCode:       {status: http.StatusBadRequest, key: "incomplete"},
+	auth.CodeInvalidOOBCode:       {status: http.StatusBadRequest, key: "used", again: true},
+	auth.CodeExpiredOOBCode:       {status: http.StatusGone, key: "expired", again: true},
+	auth.CodeMissingRefreshToken:  answerRefused,
+	auth.CodeInvalidRefreshToken:  answerRefused,
+	auth.CodeExpiredRefreshToken:  answerRefused,
+	auth.CodeRefreshTokenUserGone: answerRefused,
+}
+
+// answerTo finds how err is shown, and sets the headers that go with it. What is unknown is internal (P46).
+func answerTo(err error, h http.Header) answer {
+	var plumbing *web.Error
+	if errors.As(err, &plumbing) {
+		plumbing.CopyHeader(h)
+		switch {
+		case plumbing.Status == http.StatusForbidden:
+			return answer{status: plumbing.Status, key: "origin"}
+		case plumbing.Status >= http.StatusInternalServerError:
+			return answer{status: plumbing.Status, key: "internal"}
+		}
+		return answer{status: plumbing.Status, key: "request"}
+	}
+	domain := auth.AsError(err)
+	if domain.RetryAfter > 0 {
+		seconds := (domain.RetryAfter + time.Second - 1) / time.Second
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	if a, ok := answers[domain.Code]; ok {
+		return a
+	}
+	return answerInternal
+}
+
+// showError is the visit's web.ErrorWriter.
+func (v *visit) showError(w http.ResponseWriter, r *http.Request, err error) {
+	web.SetError(r.Context(), err)
+	a := answerTo(err, w.Header())
+	if err := v.writePage(w, a.status, v.errorPage(a)); err != nil {
+		web.SetError(r.Context(), err)
+	}
+}
+
+// errorPage is the form once more where that helps and it is known, else what is wrong and what to do next.
+func (v *visit) errorPage(a answer) view {
+	switch {
+	case a.retry && v.form.send:
+		return v.resendPage("resend", v.texts.get("error."+a.key+".text"))
+	case a.retry && v.form.code != "":
+		return v.formPage(v.errorText(a))
+	case a.again && v.page.resend:
+		return v.resendPage("error."+a.key, "")
+	}
+	shown := v.textPage("error." + a.key)
+	if a.again {
+		shown.Text = append(shown.Text, v.texts.get(v.page.name+".again"))
+	}
+	return shown
+}
+
+// errorText says which rule a refused password breaks. The domain's own reason is in English only, so it is found once more from the project's settings.
+func (v *visit) errorText(a answer) string {
+	settings, length := v.project.Settings, utf8.RuneCountInString(v.form.password)
+	switch {
+	case a == answerPassword && length < settings.PasswordMinLength:
+		return v.texts.number("password.short", settings.PasswordMinLength)
+	case a == answerPassword && length > settings.PasswordMaxLength:
+		return v.texts.number("password.long", settings.PasswordMaxLength)
+	}
+	return v.texts.get("error." + a.key + ".text")
+}
