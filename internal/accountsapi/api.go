@@ -134,7 +134,7 @@ func (a *API) serve(rt route) web.Handler {
 // Caller is who a request comes from, before anybody is authenticated.
 func Caller(r *http.Request, p *auth.Project) auth.Caller {
 	return auth.Caller{
-		Project: p, Addr: web.ClientAddr(r.Context()), UserAgent: r.UserAgent(), RequestID: web.RequestID(r.Context()), Languages: preferredLanguages(r),
+		Project: p, Addr: web.ClientAddr(r.Context()), UserAgent: strings.ToValidUTF8(r.UserAgent(), "\uFFFD"), RequestID: web.RequestID(r.Context()), Languages: preferredLanguages(r),
 	}
 }
 
@@ -169,6 +169,9 @@ func bearer(header string) string {
 	return header
 }
 
+// anyLanguage is what the parser makes of "*", which prefers nothing.
+var anyLanguage = language.MustParse("mul")
+
 // preferredLanguages reads at most three of Accept-Language.
 func preferredLanguages(r *http.Request) []string {
 	header := r.Header.Get("Accept-Language")
@@ -181,7 +184,7 @@ func preferredLanguages(r *http.Request) []string {
 	}
 	var names []string
 	for _, tag := range tags[:min(len(tags), 3)] {
-		if tag != language.Und {
+		if tag != language.Und && tag != anyLanguage {
 			names = append(names, tag.String())
 		}
 	}

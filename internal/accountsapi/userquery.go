@@ -108,29 +108,36 @@ func parseWhere(text string) ([]auth.Condition, error) {
 }
 
 func parseCondition(raw json.RawMessage) (auth.Condition, error) {
-	var c struct {
-		Attribute *string         `json:"attribute"`
-		Operator  *string         `json:"operator"`
-		Value     json.RawMessage `json:"value"`
-	}
-	if err := json.Unmarshal(raw, &c); err != nil {
+	var members map[string]json.RawMessage // no struct: encoding/json would take its names in any case (P31)
+	if err := json.Unmarshal(raw, &members); err != nil {
 		return auth.Condition{}, fmt.Errorf("must be an object of attribute, operator and value")
 	}
-	if c.Attribute == nil || *c.Attribute == "" || len(*c.Attribute) > maxAttributeName || *c.Attribute == "uid" || strings.ContainsRune(*c.Attribute, 0) {
+	attribute, ok := textOf(members["attribute"])
+	if !ok || attribute == "" || len(attribute) > maxAttributeName || attribute == "uid" || strings.ContainsRune(attribute, 0) {
 		return auth.Condition{}, fmt.Errorf("attribute must name an attribute")
 	}
-	if c.Operator == nil {
-		return auth.Condition{}, fmt.Errorf("operator is missing")
-	}
-	operator, ok := operators[*c.Operator]
+	spelling, ok := textOf(members["operator"])
 	if !ok {
-		return auth.Condition{}, fmt.Errorf("the operator %q is unknown", cut(*c.Operator))
+		return auth.Condition{}, fmt.Errorf("operator is missing or no text")
 	}
-	if len(c.Value) == 0 {
+	operator, ok := operators[spelling]
+	if !ok {
+		return auth.Condition{}, fmt.Errorf("the operator %q is unknown", cut(spelling))
+	}
+	if members["value"] == nil {
 		return auth.Condition{}, fmt.Errorf("value is missing")
 	}
-	values, err := parseValues(c.Value, listOperators[operator])
-	return auth.Condition{Attribute: *c.Attribute, Operator: operator, Values: values}, err
+	values, err := parseValues(members["value"], listOperators[operator])
+	return auth.Condition{Attribute: attribute, Operator: operator, Values: values}, err
+}
+
+// textOf gives a JSON string; false for a member that is absent or anything else.
+func textOf(raw json.RawMessage) (string, bool) {
+	var text *string
+	if raw == nil || json.Unmarshal(raw, &text) != nil || text == nil {
+		return "", false
+	}
+	return *text, true
 }
 
 func cut(s string) string {
@@ -179,15 +186,11 @@ func parseScalar(raw json.RawMessage) (any, error) {
 
 // decodeTwice reads one body into a struct of the fields whose types are known and into a map of everything.
 func decodeTwice(r *http.Request, known, all any) error {
-	body, err := io.ReadAll(io.LimitReader(r.Body, web.DefaultMaxBodyBytes+1))
-	if err != nil {
-		return &web.Error{Status: http.StatusBadRequest, Detail: "The request body could not be read", Cause: err}
+	var body bytes.Buffer
+	r.Body = io.NopCloser(io.TeeReader(r.Body, &body))
+	if err := decode(r, known, ""); err != nil {
+		return err
 	}
-	for _, dst := range []any{known, all} {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if err := decode(r, dst, ""); err != nil {
-			return err
-		}
-	}
-	return nil
+	r.Body = io.NopCloser(&body)
+	return decode(r, all, "")
 }
