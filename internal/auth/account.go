@@ -13,12 +13,21 @@ func (s *Service) DeleteAccount(ctx context.Context, c Caller) error {
 	if err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(tx Tx) error {
 		if err := tx.DeleteUser(ctx, user.Project, user.ID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventUserDeleted, OutcomeAllowed, user.ID)
 	})
+	return goneMeanwhile(err)
+}
+
+// goneMeanwhile says of a signed-in user who was deleted after the token was checked what the next request would be told.
+func goneMeanwhile(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return errTokenInvalid
+	}
+	return err
 }
 
 // EmailProviders tells how the account of an address can sign in, and whether there is one. Under enumeration protection it always tells of none.

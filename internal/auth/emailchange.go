@@ -35,7 +35,7 @@ func (s *Service) ChangeEmail(ctx context.Context, c Caller, newEmail string) er
 		}
 		return s.sendVerification(ctx, tx, c, changed, true)
 	})
-	return s.emailTaken(ctx, c, user.ID, err)
+	return s.emailTaken(ctx, c, user.ID, goneMeanwhile(err))
 }
 
 func (s *Service) emailTaken(ctx context.Context, c Caller, user UserID, err error) error {
@@ -89,7 +89,7 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 	} else if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("user: %w", err)
 	}
-	return s.commitMail(ctx, func(tx Tx) error {
+	err := s.commitMail(ctx, func(tx Tx) error {
 		code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}, p.Settings.VerifyCodeTTL)
 		if err != nil {
 			return err
@@ -105,6 +105,7 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 		}
 		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
 	})
+	return goneMeanwhile(err)
 }
 
 // ConfirmEmailChange makes an address that was asked for the account's own, with the code that was sent to it.

@@ -36,8 +36,7 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 	if err := tx.CreateSession(ctx, session); err != nil {
 		return Session{}, "", fmt.Errorf("create session: %w", err)
 	}
-	// The uid in front lets a refresh tell a deleted user from an unknown token with nothing of the user kept.
-	refresh, err := token.NewOpaque(string(u.ID), refreshTokenBytes, s.rand)
+	refresh, err := token.NewOpaque(refreshPrefix(u.ID), refreshTokenBytes, s.rand)
 	if err != nil {
 		return Session{}, "", err
 	}
@@ -46,6 +45,14 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 		return Session{}, "", fmt.Errorf("create refresh token: %w", err)
 	}
 	return session, refresh, nil
+}
+
+// refreshPrefix is the uid, where it is one of ours: so a refresh can tell a deleted user from an unknown token with nothing of the user kept.
+func refreshPrefix(id UserID) string {
+	if isUserID(string(id)) {
+		return string(id)
+	}
+	return "" // imported with a uid of another form
 }
 
 // signSession signs the id token of a session that is stored.

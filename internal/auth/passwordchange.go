@@ -31,7 +31,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(tx Tx) error {
 		u, err := tx.GetUser(ctx, user.Project, user.ID)
 		if err != nil {
 			return err
@@ -51,6 +51,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 		}
 		return s.audit(ctx, tx, c, EventPasswordChanged, OutcomeAllowed, u.ID)
 	})
+	return goneMeanwhile(err)
 }
 
 var errWrongPassword = newError(CodeWrongPassword, "the password is wrong")

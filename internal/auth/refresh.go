@@ -10,7 +10,11 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-const successorSaltBytes = 32
+const (
+	successorSaltBytes = 32
+	userIDChars        = 28
+	refreshTokenChars  = userIDChars + (refreshTokenBytes*8+5)/6 // a uid, and the secret in unpadded base64url
+)
 
 // Refresh gives a new id token for a refresh token. Where the project rotates, it gives a new refresh token too: the same one again to a repeated refresh within the grace
 // window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled and
@@ -43,10 +47,10 @@ func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Toke
 // refuseUnknownToken tells a token whose user is deleted from one that never was, by the uid that it begins with.
 func (s *Service) refuseUnknownToken(ctx context.Context, c Caller, presented string) error {
 	refusal := errInvalidRefreshToken
-	if len(presented) > 28 {
-		_, err := s.store.GetUser(ctx, c.Project.ID, UserID(presented[:28]))
+	if len(presented) == refreshTokenChars {
+		_, err := s.store.GetUser(ctx, c.Project.ID, UserID(presented[:userIDChars]))
 		switch {
-		case errors.Is(err, ErrNotFound) && isUserID(presented[:28]):
+		case errors.Is(err, ErrNotFound) && isUserID(presented[:userIDChars]):
 			refusal = newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return fmt.Errorf("user: %w", err)
@@ -174,5 +178,5 @@ func isUserID(s string) bool {
 			return false
 		}
 	}
-	return len(s) == 28
+	return len(s) == userIDChars
 }

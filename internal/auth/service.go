@@ -103,7 +103,7 @@ func (s *Service) resolve(p *Project) error {
 func (s *Service) Issuer(p ProjectID) string { return s.publicURL + "/" + string(p) }
 
 // newID gives a random id in the form of a uid.
-func (s *Service) newID() (string, error) { return token.NewID(28, s.rand) }
+func (s *Service) newID() (string, error) { return token.NewID(userIDChars, s.rand) }
 
 // newTimeID gives an id that sorts by time: 11 characters of base-32 milliseconds, then 15 random ones.
 func (s *Service) newTimeID(now time.Time) (string, error) {

@@ -84,7 +84,8 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 		if hash != "" {
 			u.PasswordHash, u.PasswordUpdatedAt = hash, s.now()
 		}
-		return s.writePatched(ctx, tx, c, stored, u)
+		u, err = s.writePatched(ctx, tx, c, stored, u)
+		return err
 	})
 	if errors.Is(err, ErrConflict) {
 		return User{}, s.deny(ctx, c, EventUserUpdated, id, errEmailInUse)
@@ -159,13 +160,13 @@ func optionalEmail(typed string) (Email, error) {
 	return ParseEmail(typed)
 }
 
-// writePatched stores a patched user with all that follows from the change.
-func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u User) error {
+// writePatched stores a patched user with all that follows from the change, and gives it as stored.
+func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u User) (User, error) {
 	protected := before.Email != u.Email || before.EmailVerified != u.EmailVerified || before.Disabled != u.Disabled || before.PasswordHash != u.PasswordHash ||
 		!slices.Equal(before.Roles, u.Roles) || !sameJSON(before.CustomClaims, u.CustomClaims)
 	if protected {
 		if err := c.requireAdmin(); err != nil {
-			return newError(CodeAdminRequired, "roles, email, disabled, emailVerified, claims and password change only by admin")
+			return User{}, newError(CodeAdminRequired, "roles, email, disabled, emailVerified, claims and password change only by admin")
 		}
 	}
 	if u.EmailVerified {
@@ -173,11 +174,11 @@ func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u U
 	}
 	u.UpdatedAt = s.now()
 	if err := tx.UpdateUser(ctx, u); err != nil {
-		return err
+		return User{}, err
 	}
 	if before.Email != u.Email || before.PasswordHash != u.PasswordHash || (u.Disabled && !before.Disabled) {
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {
-			return err
+			return User{}, err
 		}
 	}
 	event := EventUserUpdated
@@ -187,7 +188,7 @@ func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u U
 	case !u.Disabled && before.Disabled:
 		event = EventUserEnabled
 	}
-	return s.audit(ctx, tx, c, event, OutcomeAllowed, u.ID)
+	return u, s.audit(ctx, tx, c, event, OutcomeAllowed, u.ID)
 }
 
 func sameJSON(a, b map[string]any) bool {
