@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/password"
@@ -117,8 +118,8 @@ func (a *Admin) importable(c Caller, pu PortableUser) (User, error) {
 		}
 		u.ID = UserID(id)
 	}
-	if len(u.ID) > 128 || hasControl(string(u.ID)) {
-		return User{}, invalidArgument("uid", "a uid has at most 128 bytes and no control characters")
+	if len(u.ID) > 128 || hasControl(string(u.ID)) || strings.ContainsAny(string(u.ID), `/\`) || strings.Trim(string(u.ID), ".") == "" {
+		return User{}, invalidArgument("uid", "a uid has at most 128 bytes, no slash and no control characters, and is not only dots") // it is a path segment
 	}
 	email, err := optionalEmail(string(u.Email))
 	if err != nil {

@@ -51,6 +51,8 @@ type UserPatch struct {
 	EmailVerified *bool
 	Disabled      *bool
 	Roles         *[]string // names or uids
+	AddRoles      []string  // likewise; with RemoveRoles, for changes that must not lose each other
+	RemoveRoles   []string
 	CustomClaims  *map[string]any
 	Password      *string
 }
@@ -136,6 +138,11 @@ func (s *Service) applyPatch(ctx context.Context, r Reader, u User, patch UserPa
 		}
 		u.Roles = roles
 	}
+	roles, err := changeRoles(ctx, r, u, patch.AddRoles, patch.RemoveRoles)
+	if err != nil {
+		return User{}, err
+	}
+	u.Roles = roles
 	if patch.CustomClaims != nil {
 		if err := checkClaims(*patch.CustomClaims); err != nil {
 			return User{}, err
@@ -145,6 +152,24 @@ func (s *Service) applyPatch(ctx context.Context, r Reader, u User, patch UserPa
 	attributes, err := mergeAttributes(u.Attributes, patch.Attributes)
 	u.Attributes = attributes
 	return u, err
+}
+
+func changeRoles(ctx context.Context, r Reader, u User, add, remove []string) ([]RoleID, error) {
+	added, err := resolveRoles(ctx, r, u.Project, add)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := resolveRoles(ctx, r, u.Project, remove)
+	if err != nil {
+		return nil, err
+	}
+	roles := slices.DeleteFunc(slices.Clone(u.Roles), func(id RoleID) bool { return slices.Contains(removed, id) })
+	for _, id := range added {
+		if !slices.Contains(roles, id) {
+			roles = append(roles, id)
+		}
+	}
+	return roles, nil
 }
 
 func setString(field *string, value *string) {
