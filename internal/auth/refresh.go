@@ -44,16 +44,17 @@ func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Toke
 	return s.signSession(ctx, c.Project, u, session, next)
 }
 
-// refuseUnknownToken tells a token whose user is deleted from one that never was, by the uid that it begins with.
+// refuseUnknownToken tells a token whose user was deleted from one that never was of this project: by the uid that it begins with, and the record of the deletion.
 func (s *Service) refuseUnknownToken(ctx context.Context, c Caller, presented string) error {
 	refusal := errInvalidRefreshToken
-	if len(presented) == refreshTokenChars {
-		_, err := s.store.GetUser(ctx, c.Project.ID, UserID(presented[:userIDChars]))
-		switch {
-		case errors.Is(err, ErrNotFound) && isUserID(presented[:userIDChars]):
+	if len(presented) == refreshTokenChars && isUserID(presented[:userIDChars]) {
+		gone := AuditFilter{Event: EventUserDeleted, User: UserID(presented[:userIDChars]), Limit: 1}
+		records, err := s.store.ListAudit(ctx, c.Project.ID, gone)
+		if err != nil {
+			return fmt.Errorf("record of deletion: %w", err)
+		}
+		if len(records) > 0 {
 			refusal = newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return fmt.Errorf("user: %w", err)
 		}
 	}
 	return s.deny(ctx, c, EventRefresh, "", refusal)
