@@ -1,0 +1,119 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/adminapi"
+	"github.com/doorward/doorward/internal/server"
+)
+
+// reach runs do with a client of the instance that the flags name. Both ways lead through the same client.
+func (a *app) reach(f reachFlags, do func(c *adminapi.Client) error) error {
+	serverURL := f.Server
+	if serverURL == "" && f.Data == "" && f.Database == "" && f.Config == "" {
+		serverURL = a.env["DOORWARD_SERVER"]
+	}
+	if serverURL == "" && f.AdminToken != "" {
+		return usageError("--admin-token is for --server; a data directory needs no token")
+	}
+	if serverURL == "" {
+		return a.reachData(do)
+	}
+	if f.Server != "" && f.Data != "" {
+		return usageError("--server and --data name two instances; give one")
+	}
+	return a.reachServer(serverURL, f.AdminToken, do)
+}
+
+func (a *app) reachServer(text, token string, do func(c *adminapi.Client) error) error {
+	base, err := url.Parse(strings.TrimSuffix(text, "/"))
+	if err != nil || (base.Scheme != "https" && base.Scheme != "http") || base.Host == "" {
+		return usageError("the server is not a URL as https://auth.example.com")
+	}
+	if token == "" {
+		if token, err = a.clientToken(); err != nil {
+			return err
+		}
+	}
+	if token == "" {
+		return usageError("a server needs a token: set DOORWARD_TOKEN to an operator token or a project's admin token")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = time.Minute
+	defer transport.CloseIdleConnections()
+	return do(adminapi.NewClient(base, token, transport))
+}
+
+// clientToken reads the token for a server from the environment.
+func (a *app) clientToken() (string, error) {
+	if token := a.env["DOORWARD_TOKEN"]; token != "" {
+		return token, nil
+	}
+	path := a.env["DOORWARD_TOKEN_FILE"]
+	if path == "" {
+		return "", nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", usageError("DOORWARD_TOKEN_FILE: " + err.Error())
+	}
+	return strings.TrimSpace(string(content)), nil
+}
+
+// reachData opens the data directory and serves the admin API in this process.
+func (a *app) reachData(do func(c *adminapi.Client) error) (err error) {
+	c := loadConfig(a.flags, a.env)
+	c.useRecordedPublicURL()
+	if err := c.err(); err != nil {
+		return err
+	}
+	if err := c.checkDataThere(); err != nil {
+		return err
+	}
+	// Errors come back through the client, but the causes of internal ones.
+	c.inject(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	instance, err := server.Open(a.ctx, c.server)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, instance.Close()) }()
+	return do(adminapi.NewClient(&url.URL{Scheme: "http", Host: "localhost"}, "", adminapi.InProcess(instance.LocalAdmin())))
+}
+
+// inject gives the server the world outside.
+func (c *configuration) inject(log *slog.Logger) {
+	c.server.Log, c.server.Clock, c.server.Rand = log, time.Now, rand.Reader
+}
+
+// checkDataThere keeps a mistyped --data from making an empty database.
+func (c *configuration) checkDataThere() error {
+	path, isFile := c.databaseFile()
+	if !isFile {
+		path = c.server.MasterKeyFile
+	}
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError(fmt.Sprintf("there is no Doorward data here (%s is missing); name its directory with --data, or start `doorward serve` first", path))
+	}
+	if err != nil {
+		return usageError("data directory: " + err.Error())
+	}
+	return nil
+}
+
+// databaseFile gives the path of a SQLite database.
+func (c *configuration) databaseFile() (path string, ok bool) {
+	if strings.Contains(c.server.Database, "://") {
+		return "", false
+	}
+	return strings.TrimPrefix(c.server.Database, "sqlite:"), true
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	sweepEvery   = time.Minute
+	keysDueEvery = 10 * time.Minute
+	releaseEvery = time.Minute
+)
+
+// sweep deletes what nobody needs any more.
+func (s *Server) sweep(ctx context.Context) error {
+	deleted, err := s.instance.Admin.Sweep(ctx)
+	if deleted > 0 {
+		s.config.Log.Debug("swept", slog.Int("rows", deleted))
+	}
+	return err
+}
+
+// rotateKeys replaces signing keys that are due.
+func (s *Server) rotateKeys(ctx context.Context) error {
+	rotated, err := s.instance.Admin.RotateDueKeys(ctx)
+	if rotated > 0 {
+		s.config.Log.Info("signing keys rotated", slog.Int("projects", rotated))
+	}
+	return err
+}
+
+// releaseMemory gives back what a burst of password hashing took: each hash leaves some 20 MiB of garbage, which the runtime by itself keeps for many
+// minutes once the server is idle. With what lives on a server's heap this takes milliseconds.
+func (s *Server) releaseMemory(context.Context) error {
+	if s.instance.hashing.Stats().Running == 0 {
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// repeat runs work at once and then again each interval, until ctx ends. An error or a panic is logged, and does not end it.
+func (s *Server) repeat(ctx context.Context, name string, interval time.Duration, work func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		s.attempt(ctx, name, work)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *Server) attempt(ctx context.Context, name string, work func(context.Context) error) {
+	defer func() {
+		if value := recover(); value != nil {
+			s.config.Log.Error("panic in the background", slog.String("work", name), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	if err := work(ctx); err != nil && ctx.Err() == nil {
+		s.config.Log.Error("background work failed; it is tried again", slog.String("work", name), slog.Any("error", err))
+	}
+}

@@ -1,0 +1,139 @@
+// Package server puts the parts together: data directory, store, keys, domain, surfaces, and the loops in the background.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/password"
+	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/sqlstore"
+	"github.com/doorward/doorward/internal/token"
+)
+
+// Instance is the domain over an open data directory. Several processes may have one open at a time.
+type Instance struct {
+	Service *auth.Service
+	Admin   *auth.Admin
+
+	config  Config
+	store   *sqlstore.Store
+	hashing *password.Queue
+	mailer  *mail.Worker
+}
+
+// ErrMasterKeyMissing means that the database holds secrets of a master key that is not there.
+var ErrMasterKeyMissing = errors.New("the database is in use, but its master key is missing")
+
+// Open opens the data directory, creates what is missing in it, and brings the database's schema to the newest version. The caller closes the instance.
+func Open(ctx context.Context, c Config) (*Instance, error) {
+	if err := openDataDir(c.DataDir); err != nil {
+		return nil, err
+	}
+	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database})
+	if err != nil {
+		return nil, err
+	}
+	i, err := open(ctx, c, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return i, nil
+}
+
+func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, error) {
+	if err := checkMasterKey(ctx, c, store); err != nil {
+		return nil, err
+	}
+	keyring, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("master key: %w", err)
+	}
+	renderer, err := mail.NewRenderer()
+	if err != nil {
+		return nil, fmt.Errorf("mail templates: %w", err)
+	}
+	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	i.Service = auth.NewService(auth.Config{
+		Store: store, Keyring: keyring, Mail: renderer, Hashing: i.hashing, Clock: c.Clock, Rand: c.Rand,
+		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
+	})
+	i.Admin = auth.NewAdmin(i.Service)
+	return i, i.setUpMailer()
+}
+
+// checkMasterKey refuses to make a new key beside a database whose secrets another one sealed: nobody could read them any more.
+func checkMasterKey(ctx context.Context, c Config, store *sqlstore.Store) error {
+	if _, err := os.Stat(c.MasterKeyFile); !errors.Is(err, fs.ErrNotExist) {
+		return nil // there, or secret.OpenKeyring says what is wrong
+	}
+	projects, err := store.ListProjects(ctx, "", 1)
+	if err != nil {
+		return fmt.Errorf("look for projects: %w", err)
+	}
+	if len(projects) == 0 {
+		return nil
+	}
+	// Another process may have made both since the first look; it makes the key first.
+	if _, err := os.Stat(c.MasterKeyFile); err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: put %s back from its copy, or name it with --master-key-file", ErrMasterKeyMissing, c.MasterKeyFile)
+}
+
+// EnsureDefaultProject creates the project that bare hosts serve, unless it is there. It tells whether it did, and then the admin token, unless that
+// came from the configuration.
+func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, adminToken string, err error) {
+	_, err = i.Service.Project(ctx, auth.DefaultProject)
+	if err == nil {
+		return false, "", nil
+	}
+	if auth.CodeOf(err) != auth.CodeProjectNotFound {
+		return false, "", err
+	}
+	_, adminToken, err = i.Admin.CreateProject(ctx, i.Service.LocalOperator(auth.Caller{}), auth.NewProject{
+		ID: string(auth.DefaultProject), Preset: auth.PresetDocumented, AdminToken: i.config.AdminToken,
+	})
+	if auth.CodeOf(err) == auth.CodeConflict {
+		return false, "", nil // another process was first
+	}
+	if err != nil {
+		return false, "", fmt.Errorf("create project %s: %w", auth.DefaultProject, err)
+	}
+	if i.config.AdminToken != "" {
+		adminToken = ""
+	}
+	return true, adminToken, nil
+}
+
+// Close finishes what the store accepted and closes it.
+func (i *Instance) Close() error {
+	if err := i.store.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// setUpMailer fills in the worker, which runs only in a server.
+func (i *Instance) setUpMailer() error {
+	lease, err := token.NewID(28, i.config.Rand)
+	if err != nil {
+		return err
+	}
+	senders, err := newSenders(i.config, i.Service)
+	if err != nil {
+		return err
+	}
+	w := i.mailer
+	w.Store, w.Open, w.PerProject = i.store, i.Service.OpenMail, senders.forProject
+	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
+	if i.config.ShutdownGrace > 0 {
+		w.Grace = i.config.ShutdownGrace
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/password"
+)
+
+// registerMetrics adds what the parts behind the surfaces count.
+func (i *Instance) registerMetrics(r prometheus.Registerer) {
+	stat := func(read func(password.Stats) float64) func() float64 {
+		return func() float64 { return read(i.hashing.Stats()) }
+	}
+	r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "doorward_hashing_running", Help: "Passwords being hashed."},
+			stat(func(s password.Stats) float64 { return float64(s.Running) })),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "doorward_hashing_waiting", Help: "Requests that wait for a password to be hashed."},
+			stat(func(s password.Stats) float64 { return float64(s.Waiting) })),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "doorward_hashing_shed_total", Help: "Requests refused because the hashing queue was full."},
+			stat(func(s password.Stats) float64 { return float64(s.Shed) })),
+		mailCollector{i},
+	)
+}
+
+var mailDesc = prometheus.NewDesc("doorward_mails", "Mails in the outbox and mailbox by state.", []string{"state"}, nil)
+
+// mailCollector counts mails when it is asked.
+type mailCollector struct{ instance *Instance }
+
+func (mailCollector) Describe(descs chan<- *prometheus.Desc) { descs <- mailDesc }
+
+func (c mailCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	counts, err := c.instance.Admin.MailCounts(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(mailDesc, err)
+		return
+	}
+	for _, state := range []auth.MailState{auth.MailQueued, auth.MailWorking, auth.MailSent, auth.MailKept, auth.MailDead} {
+		metrics <- prometheus.MustNewConstMetric(mailDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
+	}
+}
+
+// newTracer sends spans to the collector at endpoint, in batches.
+func newTracer(ctx context.Context, endpoint string, log *slog.Logger) (*sdktrace.TracerProvider, error) {
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("collector of traces: %w", err)
+	}
+	if target.Path == "" || target.Path == "/" {
+		target.Path = "/v1/traces" // OTLP 1.0, section "OTLP/HTTP Request"
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target.String()))
+	if err != nil {
+		return nil, fmt.Errorf("collector of traces: %w", err)
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", slog.Any("error", err)) }))
+	return sdktrace.NewTracerProvider(
+		sdktrace.WithBatcher(exporter),
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "doorward"))),
+	), nil
+}

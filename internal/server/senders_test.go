@@ -1,0 +1,171 @@
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/mail"
+)
+
+func TestSenders(t *testing.T) {
+	t.Parallel()
+	server, err := mail.ParseURL("smtp://127.0.0.1:25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name     string
+		smtp     *mail.Config
+		fromName string
+		settings map[string]string
+		sender   bool
+		from     string
+		fails    string
+	}{
+		{name: "no server", sender: false},
+		{name: "the server's", smtp: &server, sender: true, from: `"The Shop" <noreply@example.com>`},
+		{name: "the server's with a name", smtp: &server, fromName: "Acme", sender: true, from: `"Acme" <noreply@example.com>`},
+		{name: "the project's address", smtp: &server, fromName: "Acme", settings: map[string]string{"mailFrom": "hello@shop.example.com"}, sender: true, from: `"The Shop" <hello@shop.example.com>`},
+		{name: "the project's server", settings: map[string]string{"smtp": "smtps://u:p@mail.example.com"}, sender: true, from: `"The Shop" <noreply@example.com>`},
+		{name: "a file of this machine", settings: map[string]string{"smtp": "smtps://u:p@mail.example.com?ca=/etc/passwd"}, fails: "takes no CA file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := testConfig(t)
+			c.SMTP, c.MailFromName = test.smtp, test.fromName
+			i := openInstance(t, c)
+			operator := i.Service.LocalOperator(auth.Caller{})
+			if _, _, err := i.Admin.CreateProject(t.Context(), operator, auth.NewProject{ID: "shop", DisplayName: "The Shop", Settings: test.settings}); err != nil {
+				t.Fatal(err)
+			}
+			sender, from, err := i.mailer.PerProject(t.Context(), "shop")
+			if test.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), test.fails) {
+					t.Errorf("error is %v", err)
+				}
+				return
+			}
+			if err != nil || (sender != nil) != test.sender || from != test.from {
+				t.Errorf("sender %v, from %q, error %v; want %v and %q", sender, from, err, test.sender, test.from)
+			}
+		})
+	}
+}
+
+// TestProjectServerStaysOffThisNetwork: a project's admin cannot make the server talk to its own machine or network (P17).
+func TestProjectServerStaysOffThisNetwork(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := &senders{now: time.Now}
+	own, err := s.ownServer("smtp://" + ln.Addr().String() + "?tls=none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = own.Send(t.Context(), "noreply@example.com", auth.Message{To: "ada@example.com", Subject: "s", Text: "t", HTML: "<p>h</p>"}, "id")
+	if err == nil || !strings.Contains(err.Error(), "not on the public internet") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestPublicAddresses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"8.8.8.8": true, "2606:4700:4700::1111": true, "::ffff:8.8.8.8": true,
+		"127.0.0.1": false, "::1": false, "10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "0.0.0.0": false, "0.1.2.3": false,
+		"100.64.0.1": false, "224.0.0.1": false, "255.255.255.255": false, "fe80::1": false, "fd00::1": false, "ff02::1": false, "::ffff:127.0.0.1": false,
+		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "198.51.100.7": false,
+	} {
+		if got := isPublic(netip.MustParseAddr(text).Unmap()); got != want {
+			t.Errorf("%s is public: %v", text, got)
+		}
+	}
+}
+
+// fakeSMTP takes mails in clear text and hands out what it was told to send.
+func fakeSMTP(t *testing.T) (address string, mails <-chan string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	got := make(chan string, 8)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go serveSMTP(conn, got)
+		}
+	}()
+	return ln.Addr().String(), got
+}
+
+func serveSMTP(conn net.Conn, mails chan<- string) {
+	defer conn.Close()
+	text := textproto.NewReader(bufio.NewReader(conn))
+	fmt.Fprint(conn, "220 here\r\n")
+	for {
+		line, err := text.ReadLine()
+		if err != nil {
+			return
+		}
+		switch {
+		case line == "DATA":
+			fmt.Fprint(conn, "354 go on\r\n")
+			body, err := text.ReadDotLines()
+			if err != nil {
+				return
+			}
+			mails <- strings.Join(body, "\n")
+			fmt.Fprint(conn, "250 taken\r\n")
+		case line == "QUIT":
+			fmt.Fprint(conn, "221 bye\r\n")
+			return
+		default:
+			fmt.Fprint(conn, "250 fine\r\n")
+		}
+	}
+}
+
+// TestRunSendsMail: the worker of a running server empties the outbox at once.
+func TestRunSendsMail(t *testing.T) {
+	t.Parallel()
+	address, mails := fakeSMTP(t)
+	smtp, err := mail.ParseURL("smtp://" + address + "?tls=none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testConfig(t)
+	c.SMTP = &smtp
+	s := newServer(t, c)
+	_, stop := start(t, s)
+	w := answer(s.Handler(), request("POST", "localhost", "/api/v1/auth/accounts/invite", `{"email":"ada@example.com"}`))
+	if w.Code != 204 {
+		t.Fatalf("invite: %d %s", w.Code, w.Body)
+	}
+	select {
+	case got := <-mails:
+		if !strings.Contains(got, "To: <ada@example.com>") || !strings.Contains(got, "noreply@example.com") {
+			t.Errorf("the mail is\n%s", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("no mail came")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}

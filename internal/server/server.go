@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/doorward/doorward/internal/web"
+)
+
+// Server serves an instance over HTTP. Make one with [New].
+type Server struct {
+	instance *Instance
+	config   Config
+	metrics  *web.Metrics
+	tracer   *sdktrace.TracerProvider // nil where traces are off
+	handler  http.Handler
+}
+
+// New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
+func New(ctx context.Context, i *Instance) (*Server, error) {
+	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
+	i.registerMetrics(s.metrics.Registerer())
+	if s.config.OTLPEndpoint != "" {
+		var err error
+		if s.tracer, err = newTracer(ctx, s.config.OTLPEndpoint, s.config.Log); err != nil {
+			return nil, err
+		}
+	}
+	s.handler = s.newHandler()
+	return s, nil
+}
+
+// Handler is everything that the server serves, but metrics.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run serves ln until ctx ends. Then it takes nothing new, finishes what it accepted within the configured grace, and returns nil. An error means that
+// serving failed, or that the grace was too short.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	metrics, err := s.listenMetrics()
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var background sync.WaitGroup
+	background.Go(func() {
+		if err := s.instance.mailer.Run(ctx); err != nil {
+			s.config.Log.Error("mail worker failed", slog.Any("error", err))
+		}
+	})
+	background.Go(func() { s.repeat(ctx, "sweep", sweepEvery, s.sweep) })
+	background.Go(func() { s.repeat(ctx, "rotate keys", keysDueEvery, s.rotateKeys) })
+	background.Go(func() { s.repeat(ctx, "release memory", releaseEvery, s.releaseMemory) })
+	if metrics != nil {
+		background.Go(func() { s.serveMetrics(ctx, metrics) })
+	}
+	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), web.LimitListener(ln, s.config.MaxConnections), s.config.ShutdownGrace)
+	stop()
+	background.Wait()
+	s.flushTraces(ctx)
+	return err
+}
+
+func (s *Server) listenMetrics() (net.Listener, error) {
+	if s.config.MetricsListen == "" {
+		return nil, nil
+	}
+	ln, err := net.Listen("tcp", s.config.MetricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return ln, nil
+}
+
+// maxScrapers bounds the connections to the metrics.
+const maxScrapers = 16
+
+func (s *Server) serveMetrics(ctx context.Context, ln net.Listener) {
+	router := web.NewRouter([]web.Route{{Method: http.MethodGet, Pattern: "/metrics", Name: "metrics", Handler: func(w http.ResponseWriter, r *http.Request) error {
+		s.metrics.Handler().ServeHTTP(w, r)
+		return nil
+	}}}, writeError)
+	err := web.Serve(ctx, web.NewServer(router, web.ServerOptions{Logger: s.config.Log}), web.LimitListener(ln, maxScrapers), time.Second)
+	if err != nil && ctx.Err() == nil {
+		s.config.Log.Error("metrics are not served any more", slog.Any("error", err))
+	}
+}
+
+func (s *Server) flushTraces(ctx context.Context) {
+	if s.tracer == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := s.tracer.Shutdown(ctx); err != nil {
+		s.config.Log.Warn("the last traces were not sent", slog.Any("error", err))
+	}
+}
