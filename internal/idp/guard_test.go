@@ -1,0 +1,253 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+func TestIsPublic(t *testing.T) {
+	for text, want := range map[string]bool{
+		"8.8.8.8": true, "142.250.74.78": true, "2607:f8b0:4004:c07::54": true, "::ffff:8.8.8.8": true,
+
+		"0.0.0.0": false, "0.1.2.3": false, "10.1.2.3": false, "100.64.0.1": false, "100.127.255.255": false, "127.0.0.1": false, "127.255.0.1": false,
+		"169.254.169.254": false, "172.16.0.1": false, "172.31.255.255": false, "192.0.0.8": false, "192.0.2.1": false, "192.88.99.1": false, "192.168.1.1": false,
+		"198.18.0.1": false, "198.19.255.255": false, "198.51.100.1": false, "203.0.113.1": false, "224.0.0.1": false, "239.255.255.250": false, "240.0.0.1": false,
+		"255.255.255.255": false,
+		"::":              false, "::1": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "64:ff9b::7f00:1": false,
+		"64:ff9b:1::1": false, "100::1": false, "2001::1": false, "2001:db8::1": false, "2002:7f00:1::": false, "3fff::1": false, "5f00::1": false, "fc00::1": false,
+		"fd12:3456::1": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false,
+
+		"172.15.255.255": true, "172.32.0.1": true, "100.63.255.255": true, "100.128.0.1": true, "198.20.0.1": true, "223.255.255.255": true,
+	} {
+		if got := isPublic(netip.MustParseAddr(text)); got != want {
+			t.Errorf("isPublic(%s) is %v", text, got)
+		}
+	}
+}
+
+// fetch gets a URL through a guard.
+func fetch(c *Client, address string, allow ...string) (*http.Response, error) {
+	p := auth.IdentityProvider{Project: "acme", ID: "oidc.acme", ClientID: clientID, AllowHosts: allow}
+	call, err := c.begin(p, secrets)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := call.http.Get(address)
+	if err != nil {
+		return nil, failure(err)
+	}
+	return resp, nil
+}
+
+// newTLSServer keeps to itself that clients turn its certificate down.
+func newTLSServer() *httptest.Server {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	return server
+}
+
+func TestGuard(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	secure := newTLSServer()
+	defer secure.Close()
+	port := plain.URL[strings.LastIndex(plain.URL, ":"):]
+	securePort := secure.URL[strings.LastIndex(secure.URL, ":"):]
+	c, _ := newClient()
+	tests := map[string]struct {
+		address string
+		allow   []string
+		want    string // "" lets it through
+		away    bool
+	}{
+		"plain http to an allowed host":       {plain.URL, []string{"127.0.0.1"}, "", false},
+		"allowed with its port":               {plain.URL, []string{"127.0.0.1" + port}, "", false},
+		"allowed by name":                     {"http://localhost" + port, []string{"LOCALHOST"}, "", false},
+		"allowed with another port":           {plain.URL, []string{"127.0.0.1:1"}, "not https", false},
+		"another host is allowed":             {plain.URL, []string{"localhost"}, "not https", false},
+		"an ending of the host is allowed":    {"http://a.localhost" + port, []string{"localhost", ".localhost"}, "not https", false},
+		"plain http":                          {plain.URL, nil, "not https", false},
+		"plain http to a public host":         {"http://example.com/", nil, "not https", false},
+		"private address":                     {secure.URL, nil, "not public", false},
+		"name of a private address":           {"https://localhost" + securePort, nil, "not public", false},
+		"metadata service":                    {"https://169.254.169.254/latest", nil, "not public", false},
+		"IPv4 in IPv6":                        {"https://[::ffff:127.0.0.1]" + securePort, nil, "not public", false},
+		"user and password":                   {"https://u:p@example.com/", nil, "not of the form", false},
+		"file":                                {"file:///etc/passwd", nil, "not of the form", false},
+		"certificate of an unknown authority": {secure.URL, []string{"127.0.0.1"}, "authority that this machine does not trust", true},
+		"plain http where TLS is asked for":   {"https://127.0.0.1" + port, []string{"127.0.0.1"}, "does not speak TLS", true},
+		"nobody listens":                      {"https://127.0.0.1:1/", []string{"127.0.0.1"}, "nothing accepts connections", true},
+		"name that does not exist":            {"https://nowhere.invalid/", nil, "nowhere.invalid", true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			resp, err := fetch(c, test.address, test.allow...)
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				return
+			}
+			if err == nil {
+				t.Fatal("it was let through")
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %q, want %q in it", err, test.want)
+			}
+			var away *UnavailableError
+			if errors.As(err, &away) != test.away {
+				t.Errorf("got %T", err)
+			}
+		})
+	}
+}
+
+func TestGuardTLSWithOwnAuthority(t *testing.T) {
+	secure := newTLSServer()
+	defer secure.Close()
+	pool := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	clock := &testClock{now: start}
+	c := New(clock.Now, Options{RootCAs: pool})
+	resp, err := fetch(c, secure.URL, "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	_, err = fetch(c, "https://localhost"+secure.URL[strings.LastIndex(secure.URL, ":"):], "localhost")
+	if err == nil || !strings.Contains(err.Error(), "for another name") {
+		t.Errorf("got %v", err)
+	}
+	// A connection that one provider may have must not serve another.
+	_, err = fetch(c, secure.URL)
+	wantRefusal(t, err, "not public")
+}
+
+// A proxy would dial in our place, past the check of the address. The standard library reads the environment once a process, so a test by it would tell little.
+func TestGuardUsesNoProxy(t *testing.T) {
+	c, _ := newClient()
+	for _, door := range []http.RoundTripper{c.doors.public, c.doors.allowed} {
+		if door.(*http.Transport).Proxy != nil {
+			t.Error("there may be a proxy")
+		}
+	}
+}
+
+func TestGuardFollowsNoRedirect(t *testing.T) {
+	f := newFake(t)
+	c, _ := newClient()
+	for _, target := range []string{"https://169.254.169.254/", "http://example.com/", f.URL + "/keys"} {
+		f.handle("/go", redirect(target))
+		_, err := fetch(c, f.URL+"/go", "127.0.0.1")
+		wantRefusal(t, err, "redirect")
+	}
+	if f.count("/keys") != 0 {
+		t.Error("the redirect was followed")
+	}
+}
+
+func TestHangingServer(t *testing.T) {
+	f := newFake(t)
+	release := make(chan struct{})
+	defer close(release)
+	hang := func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}
+	slowBody := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		hang(w, r)
+	}
+	for name, handler := range map[string]http.HandlerFunc{"no answer": hang, "no end": slowBody} {
+		t.Run(name, func(t *testing.T) {
+			clock := &testClock{now: start}
+			c := New(clock.Now, Options{Timeout: 100 * time.Millisecond})
+			f.handle("/token", handler)
+			began := time.Now()
+			_, err := c.Identify(t.Context(), f.settings("oidc.acme"), secrets, byCode())
+			wantUnavailable(t, err, defaultRetryAfter)
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestRequestsUnderWayAreLimited(t *testing.T) {
+	f := newFake(t)
+	c, _ := newClient()
+	arrived, release := make(chan struct{}, maxPerProvider), make(chan struct{})
+	f.handle("/token", func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	})
+	var group sync.WaitGroup
+	for range maxPerProvider {
+		group.Go(func() { _, _ = c.Identify(context.Background(), f.settings("oidc.acme"), secrets, byCode()) })
+	}
+	for range maxPerProvider {
+		<-arrived
+	}
+	_, err := c.Identify(t.Context(), f.settings("oidc.acme"), secrets, byCode())
+	wantUnavailable(t, err, tooManyRetryAfter)
+
+	// Neither other providers nor other projects feel it.
+	for _, change := range []func(*auth.IdentityProvider){
+		func(p *auth.IdentityProvider) { p.ID = "oidc.other" },
+		func(p *auth.IdentityProvider) { p.Project = "other" },
+	} {
+		p := f.settings("oidc.acme")
+		change(&p)
+		if _, err := c.Identify(t.Context(), p, secrets, byToken(rsaKey.sign(f.claims(nil), nil))); err != nil {
+			t.Errorf("%s of %s: %v", p.ID, p.Project, err)
+		}
+	}
+	close(release)
+	group.Wait()
+	if len(c.doors.underWay) != 0 || c.doors.total != 0 {
+		t.Errorf("places were not given back: %v, %d", c.doors.underWay, c.doors.total)
+	}
+}
+
+func TestCallerWhoLeavesSpoilsNothing(t *testing.T) {
+	f := newFake(t)
+	c, _ := newClient()
+	ctx, cancel := context.WithCancel(t.Context())
+	handler := f.handlers[wellKnown]
+	f.handle(wellKnown, func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		time.Sleep(20 * time.Millisecond)
+		handler(w, r)
+	})
+	_, err := c.Identify(ctx, f.settings("oidc.acme"), secrets, byCode())
+	wantUnavailable(t, err, defaultRetryAfter)
+	if _, err := c.Identify(t.Context(), f.settings("oidc.acme"), secrets, byCode()); err != nil {
+		t.Errorf("the next caller: %v", err)
+	}
+	if got := f.count(wellKnown); got != 1 {
+		t.Errorf("metadata was fetched %d times", got)
+	}
+}
+
+func TestErrorsUnwrap(t *testing.T) {
+	cause := errors.New("cause")
+	if !errors.Is(&ResponseError{cause: cause}, cause) || !errors.Is(unavailable(cause, "x"), cause) {
+		t.Error("the cause is lost")
+	}
+	wantUnavailable(t, failure(errors.New("something "+clientSecret)), defaultRetryAfter)
+}
