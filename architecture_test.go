@@ -27,15 +27,17 @@ var mayImport = map[string][]string{
 	"internal/sqlstore":    {"internal/auth"},
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
 	"internal/mail":        {"internal/auth"},
+	"internal/idp":         {"internal/auth"},
 	"internal/accountsapi": {"internal/auth", "internal/web"},
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/mail", "internal/pages", "internal/password", "internal/secret", "internal/sqlstore", "internal/web",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/idp", "internal/mail", "internal/pages", "internal/password", "internal/secret", "internal/sqlstore",
+		"internal/token", "internal/web",
 	},
 	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
-	"internal/storetest/pgtest": {},
+	"internal/storetest/pgtest": {"internal/sqlstore"},
 }
 
 // mayNotImport are packages from elsewhere that have one home.
@@ -50,6 +52,8 @@ var onlyIn = map[string]string{
 	"database/sql":                 "internal/sqlstore",
 	"github.com/wneessen/go-mail":  "internal/mail",
 	"github.com/go-jose/go-jose":   "internal/token",
+	"golang.org/x/oauth2":          "internal/idp",
+	"github.com/coreos/go-oidc":    "internal/idp",
 	"github.com/alecthomas/kong":   "cmd/doorward",
 	"github.com/pelletier/go-toml": "cmd/doorward",
 }

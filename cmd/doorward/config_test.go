@@ -106,6 +106,7 @@ func TestConfigProblems(t *testing.T) {
 		{"domain", map[string]string{"domain": "https://a.example.com"}, nil, "", "it is not a host name"},
 		{"smtp", map[string]string{"smtp": "ftp://mail.example.com"}, nil, "", "begins with neither smtp:// nor smtps://"},
 		{"smtp in clear text", map[string]string{"smtp": "smtp://mail.example.com?tls=none"}, nil, "", "only over TLS"},
+		{"smtp CA file", map[string]string{"smtp": "smtps://mail.example.com?ca=/nonexistent"}, nil, "", "read the CA file"},
 		{"database", map[string]string{"database": "mysql://x"}, nil, "", "neither sqlite:FILE nor postgres://"},
 		{"mail from", map[string]string{"mail-from": "Ada"}, nil, "", "it is not an email address"},
 		{"proxies", map[string]string{"trusted-proxies": "10.0.0.0/8,nonsense"}, nil, "", `trusted proxy "nonsense"`},

@@ -198,7 +198,8 @@ func setSMTP(s *settings, v string) error {
 		return err
 	}
 	s.server.SMTP = &c
-	return nil
+	_, err = mail.NewSMTP(c, time.Now) // reads the CA file
+	return err
 }
 
 func maskSMTP(v string) string {
