@@ -12,7 +12,7 @@ func (s *Service) SendPasswordReset(ctx context.Context, c Caller, email string)
 	}
 	u, err := s.userByTypedEmail(ctx, c, email)
 	if err != nil {
-		return s.unknownAddress(ctx, c, EventResetRequested, err, CodeNoUserForEmail)
+		return s.unknownAddress(ctx, c, EventResetRequested, email, err, CodeNoUserForEmail)
 	}
 	return s.commitMail(ctx, func(tx Tx) error {
 		if err := s.queueReset(ctx, tx, c, u); err != nil {

@@ -11,7 +11,7 @@ import (
 // queueMail renders a mail and puts it into the outbox, in the transaction of the change that it announces (P43). to is a stored address (P4).
 func (s *Service) queueMail(ctx context.Context, tx Tx, c Caller, kind MailKind, to Email, u User, data MailData) error {
 	p := c.Project
-	if err := takeLimit(ctx, tx, p.ID, "mail/"+string(to), s.now(), p.Settings.MailAddressInterval, p.Settings.MailAddressBurst); err != nil {
+	if err := s.takeMailLimit(ctx, tx, p, to); err != nil {
 		return err
 	}
 	data.ProjectName, data.UserName, data.Email = p.DisplayName, u.Name, string(u.Email)
@@ -34,6 +34,11 @@ func (s *Service) queueMail(ctx context.Context, tx Tx, c Caller, kind MailKind,
 		return fmt.Errorf("queue mail: %w", err)
 	}
 	return nil
+}
+
+// takeMailLimit counts one mail, or the wish for one, to an address (P29).
+func (s *Service) takeMailLimit(ctx context.Context, tx Tx, p *Project, to Email) error {
+	return takeLimit(ctx, tx, p.ID, "mail/"+string(to), s.now(), p.Settings.MailAddressInterval, p.Settings.MailAddressBurst)
 }
 
 // render falls back to the built-in templates where the project's own fail: a mail in the wrong words is better than none.

@@ -11,10 +11,10 @@ import (
 func (s *Service) SendVerification(ctx context.Context, c Caller, email string) error {
 	u, err := s.userByTypedEmail(ctx, c, email)
 	if err != nil {
-		return s.unknownAddress(ctx, c, EventVerifyRequested, err, CodeNoUserForID)
+		return s.unknownAddress(ctx, c, EventVerifyRequested, email, err, CodeNoUserForID)
 	}
-	if u.EmailVerified || u.InvitePending {
-		return nil
+	if u.EmailVerified || u.InvitePending { // counted all the same, or a limit would tell who is registered
+		return s.store.Update(ctx, func(tx Tx) error { return s.takeMailLimit(ctx, tx, c.Project, u.Email) })
 	}
 	return s.commitMail(ctx, func(tx Tx) error {
 		if err := s.sendVerification(ctx, tx, c, u, true); err != nil {
@@ -33,16 +33,25 @@ func (s *Service) userByTypedEmail(ctx context.Context, c Caller, email string) 
 	return s.store.GetUserByEmail(ctx, c.Project.ID, parsed)
 }
 
-// unknownAddress answers for an address without an account: under enumeration protection as if there were one.
-func (s *Service) unknownAddress(ctx context.Context, c Caller, event Event, err error, code Code) error {
+// unknownAddress answers for an address without an account: under enumeration protection as if there were one, limits included (P28).
+func (s *Service) unknownAddress(ctx context.Context, c Caller, event Event, typed string, err error, code Code) error {
 	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	refusal := s.deny(ctx, c, event, "", newError(code, "there is no account with this address"))
-	if CodeOf(refusal) == code && c.Project.Settings.EnumerationSafe {
-		return nil
+	email, err := ParseEmail(typed)
+	if err != nil {
+		return err
 	}
-	return refusal
+	err = s.store.Update(ctx, func(tx Tx) error {
+		if err := s.takeMailLimit(ctx, tx, c.Project, email); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, event, OutcomeDenied, "", "code", string(code))
+	})
+	if err != nil || c.Project.Settings.EnumerationSafe {
+		return err
+	}
+	return newError(code, "there is no account with this address")
 }
 
 // commitMail runs a transaction that queues mail, and wakes the worker once it is committed.
