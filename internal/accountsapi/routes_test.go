@@ -153,5 +153,5 @@ func TestForeignCredentials(t *testing.T) {
 			s.call(rt, uid, asAdmin()).wantError(403, "Admin token is missing or invalid")
 		}
 	}
-	s.post("/token/refresh", map[string]any{"refresh_token": text(foreign, "refreshToken")}).wantError(400, "USER_NOT_FOUND")
+	s.post("/token/refresh", map[string]any{"refresh_token": text(foreign, "refreshToken")}).wantError(400, "INVALID_REFRESH_TOKEN")
 }

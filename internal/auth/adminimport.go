@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/password"
 )
@@ -48,7 +49,7 @@ func (a *Admin) ImportUsers(ctx context.Context, c Caller, batch []PortableUser,
 	var report ImportReport
 	err := a.store.Update(ctx, func(tx Tx) error {
 		report = ImportReport{CannotSignIn: map[string]int{}, PasswordKinds: map[string]int{}}
-		seen := importSeen{ids: map[UserID]bool{}, emails: map[Email]bool{}}
+		seen := importSeen{ids: map[UserID]bool{}, emails: map[Email]bool{}, identities: map[[2]string]bool{}}
 		for i, pu := range batch {
 			if err := a.importUser(ctx, tx, c, pu, dryRun, seen, &report); err != nil {
 				var e *Error
@@ -68,8 +69,9 @@ func (a *Admin) ImportUsers(ctx context.Context, c Caller, batch []PortableUser,
 
 // importSeen finds what is twice within one batch, which a dry run's store cannot.
 type importSeen struct {
-	ids    map[UserID]bool
-	emails map[Email]bool
+	ids        map[UserID]bool
+	emails     map[Email]bool
+	identities map[[2]string]bool
 }
 
 func (a *Admin) importUser(ctx context.Context, tx Tx, c Caller, pu PortableUser, dryRun bool, seen importSeen, report *ImportReport) error {
@@ -85,10 +87,20 @@ func (a *Admin) importUser(ctx context.Context, tx Tx, c Caller, pu PortableUser
 		report.Existing++
 		return nil
 	}
-	for _, i := range pu.Identities {
-		if i.ProviderID == "" || i.Subject == "" {
-			return invalidArgument("providers", "an identity needs providerId and subject")
+	for _, name := range pu.RoleNames {
+		if !isRoleName(name) {
+			return invalidArgument("roles", fmt.Sprintf("%q is no role name", clip(name, 60)))
 		}
+	}
+	for _, i := range pu.Identities {
+		if err := checkIdentity(i); err != nil {
+			return err
+		}
+		key := [2]string{i.ProviderID, i.Subject}
+		if seen.identities[key] {
+			return newError(CodeConflict, "one of its identities stands twice in the file")
+		}
+		seen.identities[key] = true
 		if _, err := tx.GetIdentity(ctx, u.Project, i.ProviderID, i.Subject); err == nil {
 			return newError(CodeConflict, "one of its identities belongs to another user")
 		} else if !errors.Is(err, ErrNotFound) {
@@ -108,6 +120,18 @@ func (a *Admin) importUser(ctx context.Context, tx Tx, c Caller, pu PortableUser
 	return nil
 }
 
+func checkIdentity(i Identity) error {
+	if i.ProviderID == "" || i.Subject == "" {
+		return invalidArgument("providers", "an identity needs providerId and subject")
+	}
+	for _, text := range []string{i.ProviderID, i.Subject, i.Email} {
+		if err := checkText("providers", text, 512); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // importable checks everything of an account that does not need the store.
 func (a *Admin) importable(c Caller, pu PortableUser) (User, error) {
 	u := pu.User
@@ -118,7 +142,7 @@ func (a *Admin) importable(c Caller, pu PortableUser) (User, error) {
 		}
 		u.ID = UserID(id)
 	}
-	if len(u.ID) > 128 || hasControl(string(u.ID)) || strings.ContainsAny(string(u.ID), `/\`) || strings.Trim(string(u.ID), ".") == "" {
+	if len(u.ID) > 128 || hasControl(string(u.ID)) || !utf8.ValidString(string(u.ID)) || strings.ContainsAny(string(u.ID), `/\`) || strings.Trim(string(u.ID), ".") == "" {
 		return User{}, invalidArgument("uid", "a uid has at most 128 bytes, no slash and no control characters, and is not only dots") // it is a path segment
 	}
 	email, err := optionalEmail(string(u.Email))
@@ -210,9 +234,6 @@ func (a *Admin) roleByName(ctx context.Context, tx Tx, p ProjectID, name string)
 	if !errors.Is(err, ErrNotFound) {
 		return "", err
 	}
-	if !isRoleName(name) {
-		return "", invalidArgument("roles", fmt.Sprintf("%q is no role name", clip(name, 60)))
-	}
 	id, err := a.newID()
 	if err != nil {
 		return "", err
@@ -271,7 +292,10 @@ func (a *Admin) ExportUsers(ctx context.Context, c Caller, after UserID, limit i
 	err = a.store.Update(ctx, func(tx Tx) error {
 		return a.audit(ctx, tx, c, EventUsersExported, OutcomeAllowed, "", "users", fmt.Sprint(len(batch)))
 	})
-	return batch, err
+	if err != nil {
+		return nil, err
+	}
+	return batch, nil
 }
 
 // SendReset mails a user a password reset link in an admin's name. It fails with CodeNoUserForID, CodePasswordProviderOff and CodeTooManyAttempts.

@@ -38,7 +38,10 @@ func (a *Admin) ReadMail(ctx context.Context, c Caller, id MailID) (OutboxMail, 
 	err = a.store.Update(ctx, func(tx Tx) error {
 		return a.audit(ctx, tx, c, EventMailRead, OutcomeAllowed, "", "mail", string(id))
 	})
-	return m, msg, err
+	if err != nil {
+		return OutboxMail{}, Message{}, err
+	}
+	return m, msg, nil
 }
 
 // RequeueMail sends a kept or dead mail (again). It fails with CodeNotFound.
@@ -119,8 +122,6 @@ func checkTemplateName(kind MailKind, lang string) error {
 	}
 	return invalidArgument("kind", fmt.Sprintf("a template's kind is one of %s", strings.Join(known, ", ")))
 }
-
-func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
 func isRoleName(s string) bool {
 	if s == "" || len(s) > 64 || strings.TrimSpace(s) != s {

@@ -32,7 +32,10 @@ func (a *Admin) CreateOperatorToken(ctx context.Context, c Caller, name string) 
 	if errors.Is(err, ErrConflict) {
 		return "", newError(CodeConflict, "there is an operator token of this name already")
 	}
-	return plain, err
+	if err != nil {
+		return "", err
+	}
+	return plain, nil
 }
 
 // OperatorTokens lists the instance's operator tokens, without their hashes.

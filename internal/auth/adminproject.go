@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/token"
 )
@@ -51,7 +52,10 @@ func (a *Admin) CreateProject(ctx context.Context, c Caller, np NewProject) (*Pr
 	if errors.Is(err, ErrConflict) {
 		return nil, "", newError(CodeConflict, fmt.Sprintf("the project id %q is in use, or was once; ids are never used again, choose another", p.ID))
 	}
-	return p, adminToken, err
+	if err != nil {
+		return nil, "", err
+	}
+	return p, adminToken, nil
 }
 
 func (a *Admin) prepareProject(np NewProject) (*Project, string, error) {
@@ -88,7 +92,7 @@ func (a *Admin) prepareProject(np NewProject) (*Project, string, error) {
 }
 
 func checkDisplayName(name string) error {
-	if len(name) > 100 || hasControl(name) {
+	if len(name) > 100 || hasControl(name) || !utf8.ValidString(name) {
 		return invalidArgument("displayName", "a display name has at most 100 bytes and no control characters")
 	}
 	return nil
@@ -116,9 +120,6 @@ func (a *Admin) changeSettings(p *Project, set map[string]string, reset []string
 			return err
 		}
 		if settingsByKey[key].Secret() {
-			if err := a.checkSecret(key, value); err != nil {
-				return err
-			}
 			secrets[key] = value
 			continue
 		}
@@ -129,17 +130,6 @@ func (a *Admin) changeSettings(p *Project, set map[string]string, reset []string
 	}
 	p.Overrides = overrides
 	return a.sealSecrets(p, secrets)
-}
-
-// checkSecret checks what the table of settings cannot.
-func (a *Admin) checkSecret(key, value string) error {
-	if key != SettingSMTP || value == "" {
-		return nil
-	}
-	if err := a.checkSMTP(value); err != nil {
-		return invalidArgument(key, fmt.Sprintf("setting %s: %v", key, err))
-	}
-	return nil
 }
 
 func (s *Service) projectSecrets(p *Project) (map[string]string, error) {
@@ -185,7 +175,7 @@ func (s *Service) MailSettings(ctx context.Context, id ProjectID) (smtpURL strin
 	if err != nil {
 		return "", "", "", err
 	}
-	return secrets[SettingSMTP], Email(p.Settings.MailFrom), p.DisplayName, nil
+	return secrets[SettingSMTP], p.Settings.MailFrom, p.DisplayName, nil
 }
 
 // SecretsSet tells which secret settings of a project have a value.
@@ -321,5 +311,8 @@ func (a *Admin) RotateAdminToken(ctx context.Context, c Caller) (string, error) 
 		}
 		return a.audit(ctx, tx, c, EventAdminTokenRotated, OutcomeAllowed, "")
 	})
-	return adminToken, err
+	if err != nil {
+		return "", notFound(err, "there is no such project")
+	}
+	return adminToken, nil
 }

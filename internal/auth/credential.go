@@ -11,10 +11,8 @@ import (
 )
 
 // hashParams are the project's argon2id parameters.
-func hashParams(p *Project) password.Params {
-	return password.Params{
-		MemoryKiB: uint32(p.Settings.PasswordHashMemory), Time: uint32(p.Settings.PasswordHashTime), Threads: uint8(p.Settings.PasswordHashThreads),
-	}
+func (s *Settings) hashParams() password.Params {
+	return password.Params{MemoryKiB: uint32(s.PasswordHashMemory), Time: uint32(s.PasswordHashTime), Threads: uint8(s.PasswordHashThreads)}
 }
 
 // hashed runs costly password work behind the bounded queue (P27). Where the queue is full it fails at once with CodeUnavailable.
@@ -37,7 +35,7 @@ func (s *Service) hashPassword(ctx context.Context, p *Project, email Email, new
 	}
 	var encoded string
 	var err error
-	if busy := s.hashed(ctx, p, func() { encoded, err = password.Hash(newPassword, hashParams(p), s.rand) }); busy != nil {
+	if busy := s.hashed(ctx, p, func() { encoded, err = password.Hash(newPassword, p.Settings.hashParams(), s.rand) }); busy != nil {
 		return "", busy
 	}
 	if err != nil {
@@ -67,7 +65,7 @@ func checkPassword(p *Project, email Email, newPassword string) error {
 // verifyPassword tells whether plain is the password that encoded holds, and gives a new hash where the old one has other parameters than the project
 // wants. encoded "" is an account without a password: the answer is no, after the same time (P28).
 func (s *Service) verifyPassword(ctx context.Context, p *Project, encoded, plain string) (ok bool, rehash string, err error) {
-	params := hashParams(p)
+	params := p.Settings.hashParams()
 	stored := password.Dummy(params)
 	if encoded != "" {
 		if stored, err = password.Parse(encoded); err != nil {

@@ -68,6 +68,8 @@ func isLocalPart(s string) bool {
 			if !('a' <= r && r <= 'z' || '0' <= r && r <= '9') {
 				return false
 			}
+		case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+			return false // invisible
 		case unicode.IsLetter(r) || unicode.IsDigit(r):
 		case unicode.IsMark(r) && i > 0: // a mark needs something to stand on
 		default: // controls, format characters, spaces, symbols: invisible or look-alike

@@ -66,7 +66,11 @@ func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u Us
 		return nil
 	}
 	p := c.Project
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeTakeBackEmail, Email: old.Email, NewEmail: u.Email}, takeBackTTL)
+	purpose := PurposeTakeBackEmail
+	if !old.EmailVerified {
+		purpose = PurposeTakeBackClaim
+	}
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: purpose, Email: old.Email, NewEmail: u.Email}, takeBackTTL)
 	if err != nil {
 		return err
 	}
@@ -81,11 +85,7 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 		return s.deny(ctx, c, EventEmailChangeAsked, user.ID, newError(CodeRecentSignInRequired, "sign in again to change the email address"))
 	}
 	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil {
-		refusal := s.deny(ctx, c, EventEmailChangeAsked, user.ID, errEmailInUse)
-		if p.Settings.EnumerationSafe && CodeOf(refusal) == CodeEmailInUse {
-			return nil
-		}
-		return refusal
+		return s.refuseTakenAddress(ctx, c, user, email)
 	} else if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("user: %w", err)
 	}
@@ -106,6 +106,25 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
 	})
 	return goneMeanwhile(err)
+}
+
+// refuseTakenAddress answers under enumeration protection as if the address were free, limits included (P28).
+func (s *Service) refuseTakenAddress(ctx context.Context, c Caller, user User, email Email) error {
+	err := s.store.Update(ctx, func(tx Tx) error {
+		for _, told := range []Email{email, user.Email} {
+			if told.IsZero() {
+				continue
+			}
+			if err := s.takeMailLimit(ctx, tx, c.Project, told); err != nil {
+				return err
+			}
+		}
+		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeDenied, user.ID, "code", string(CodeEmailInUse))
+	})
+	if err != nil || c.Project.Settings.EnumerationSafe {
+		return err
+	}
+	return errEmailInUse
 }
 
 // ConfirmEmailChange makes an address that was asked for the account's own, with the code that was sent to it.
@@ -136,6 +155,9 @@ func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) erro
 		return errMissingCode
 	}
 	found, err := s.findCode(ctx, c.Project.ID, code, PurposeTakeBackEmail, "")
+	if CodeOf(err) == CodeInvalidOOBCode {
+		found, err = s.findCode(ctx, c.Project.ID, code, PurposeTakeBackClaim, "")
+	}
 	if err != nil {
 		return s.codeDenied(ctx, c, EventEmailTakenBack, "", err)
 	}
@@ -144,8 +166,15 @@ func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) erro
 		if err != nil {
 			return err
 		}
+		if err := s.evictSquatter(ctx, tx, c, u, found.Email); err != nil {
+			return err
+		}
 		u.EmailVerified = false // of the address that goes: what was joined under it is dropped
-		if err := s.dropIdentities(ctx, tx, u); err != nil {
+		if err := s.dropPlanted(ctx, tx, u, found.Email); err != nil {
+			return err
+		}
+		// Whoever changed the address again since then holds ways back of their own.
+		if err := tx.VoidLaterOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail, found.CreatedAt); err != nil {
 			return err
 		}
 		u.Email, u.EmailVerified = found.Email, true
@@ -162,4 +191,26 @@ func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) erro
 		return s.audit(ctx, tx, c, EventEmailTakenBack, OutcomeAllowed, u.ID)
 	})
 	return s.codeDenied(ctx, c, EventEmailTakenBack, found.User, s.emailTaken(ctx, c, found.User, err))
+}
+
+// evictSquatter takes the address from another account that claimed it meanwhile without ever proving it (P2). One that proved it keeps it: CodeEmailInUse.
+func (s *Service) evictSquatter(ctx context.Context, tx Tx, c Caller, u User, email Email) error {
+	squatter, err := tx.GetUserByEmail(ctx, u.Project, email)
+	if errors.Is(err, ErrNotFound) || (err == nil && squatter.ID == u.ID) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if squatter.EmailVerified {
+		return errEmailInUse
+	}
+	squatter.Email, squatter.UpdatedAt = "", s.now()
+	if err := tx.UpdateUser(ctx, squatter); err != nil {
+		return err
+	}
+	if err := s.endSessions(ctx, tx, squatter, ""); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, c, EventEmailChanged, OutcomeAllowed, squatter.ID, "reason", "taken back by its owner")
 }

@@ -31,7 +31,7 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 	}
 	now := s.now()
 	session := Session{
-		Project: u.Project, ID: SessionID(id), User: u.ID, ProviderID: providerID, CreatedAt: now, LastUsedAt: now, Addr: c.Addr, UserAgent: cutBytes(c.UserAgent, 256),
+		Project: u.Project, ID: SessionID(id), User: u.ID, ProviderID: providerID, CreatedAt: now, LastUsedAt: now, Addr: c.Addr, UserAgent: plainText(c.UserAgent, 256),
 	}
 	if err := tx.CreateSession(ctx, session); err != nil {
 		return Session{}, "", fmt.Errorf("create session: %w", err)
@@ -72,11 +72,15 @@ func (s *Service) signSession(ctx context.Context, p *Project, u User, session S
 	return Tokens{User: u, IDToken: idToken, RefreshToken: refresh, ExpiresIn: p.Settings.IDTokenTTL}, nil
 }
 
-// claims are those of an id token. Custom ones go in first, so that they can shadow nothing (P24).
+// claims are those of an id token. Custom ones can shadow nothing, nor stand in for what is absent (P24).
 func (s *Service) claims(p *Project, u User, session Session, identities []Identity) map[string]any {
 	now := s.now().Unix()
 	claims := map[string]any{}
-	maps.Copy(claims, u.CustomClaims)
+	for name, value := range u.CustomClaims {
+		if !token.Reserved(name) {
+			claims[name] = value
+		}
+	}
 	maps.Copy(claims, map[string]any{
 		"iss": s.Issuer(p.ID), "aud": string(p.ID), "sub": string(u.ID), "user_id": string(u.ID), "sid": string(session.ID),
 		"auth_time": session.CreatedAt.Unix(), "iat": now, "exp": now + int64(p.Settings.IDTokenTTL/time.Second),
@@ -104,15 +108,4 @@ func identityClaims(u User, identities []Identity) map[string][]string {
 		claims[i.ProviderID] = append(claims[i.ProviderID], i.Subject)
 	}
 	return claims
-}
-
-// cutBytes shortens s to at most n bytes without cutting a character in two.
-func cutBytes(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

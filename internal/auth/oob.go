@@ -27,7 +27,7 @@ func (s *Service) issueCode(ctx context.Context, tx Tx, code OOBCode, ttl time.D
 	if err != nil {
 		return "", err
 	}
-	if code.Purpose != PurposeTakeBackEmail { // each change has its own way back
+	if !code.Purpose.takesBack() { // each change has its own way back
 		if err := tx.VoidOOBCodes(ctx, code.Project, code.User, code.Purpose); err != nil {
 			return "", fmt.Errorf("void codes: %w", err)
 		}
@@ -81,12 +81,14 @@ func (s *Service) useCode(ctx context.Context, tx Tx, found OOBCode) (User, erro
 	if err != nil {
 		return User{}, fmt.Errorf("user: %w", err)
 	}
-	ownAddress := code.Purpose != PurposeChangeEmail && code.Purpose != PurposeTakeBackEmail
+	ownAddress := code.Purpose != PurposeChangeEmail && !code.Purpose.takesBack()
 	if ownAddress && code.Email != u.Email {
 		return User{}, errInvalidCode
 	}
 	return u, nil
 }
+
+func (p OOBPurpose) takesBack() bool { return p == PurposeTakeBackEmail || p == PurposeTakeBackClaim }
 
 // codeDenied records a refused code; every other error goes through.
 func (s *Service) codeDenied(ctx context.Context, c Caller, event Event, user UserID, err error) error {

@@ -53,11 +53,3 @@ func ParseProjectID(s string) (ProjectID, error) {
 	}
 	return ProjectID(s), nil
 }
-
-// clip shortens text from outside before it is quoted in an error.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
-}

@@ -105,16 +105,22 @@ func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshTok
 		return s.repeatedRefresh(ctx, c, row, session, presented)
 	}
 	if !c.Project.Settings.RefreshTokenRotation {
-		return presented, s.touchSession(ctx, session)
+		return presented, s.touchSession(ctx, c, session)
 	}
 	salt := make([]byte, successorSaltBytes)
 	if _, err := io.ReadFull(s.rand, salt); err != nil {
 		return "", fmt.Errorf("salt: %w", err)
 	}
-	next := token.Successor(presented, salt)
-	err := s.store.Update(ctx, func(tx Tx) error {
+	next, lost := token.Successor(presented, salt), false
+	err := s.store.Update(ctx, func(tx Tx) (err error) {
 		now := s.now()
-		if err := tx.RotateRefreshToken(ctx, row.Project, row.Hash, token.Hash(next), salt, now); err != nil {
+		err = tx.RotateRefreshToken(ctx, row.Project, row.Hash, token.Hash(next), salt, now)
+		if lost = errors.Is(err, ErrNotFound); lost {
+			// Somebody else rotated it at the same moment, perhaps in this very commit: only here is that seen, and only after it may it be told.
+			row, err = tx.GetRefreshToken(ctx, row.Project, row.Hash)
+			return err
+		}
+		if err != nil {
 			return err
 		}
 		successor := RefreshToken{Project: row.Project, Hash: token.Hash(next), Session: row.Session, User: row.User, CreatedAt: now}
@@ -126,25 +132,32 @@ func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshTok
 		}
 		return s.audit(ctx, tx, c, EventRefresh, OutcomeAllowed, row.User)
 	})
-	if !errors.Is(err, ErrNotFound) {
-		return next, err
-	}
-	// Somebody else rotated it at the same moment.
-	if row, err = s.store.GetRefreshToken(ctx, row.Project, row.Hash); err != nil {
-		return "", fmt.Errorf("refresh token: %w", err)
-	}
-	if row.RotatedAt.IsZero() {
-		return "", errSessionEnded // the session went meanwhile
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", errSessionEnded // the session or its user went meanwhile
+	case err != nil:
+		return "", err
+	case !lost:
+		return next, nil
 	}
 	return s.repeatedRefresh(ctx, c, row, session, presented)
 }
 
-func (s *Service) touchSession(ctx context.Context, session Session) error {
-	now := s.now()
-	if now.Sub(session.LastUsedAt) < touchEvery {
+// touchSession notes the use of a session, and records it, at most once in touchEvery.
+func (s *Service) touchSession(ctx context.Context, c Caller, session Session) error {
+	now, exactness := s.now(), touchEvery
+	if idle := c.Project.Settings.RefreshTokenIdleTTL; idle > 0 {
+		exactness = min(exactness, idle/10)
+	}
+	if now.Sub(session.LastUsedAt) < exactness {
 		return nil
 	}
-	err := s.store.Update(ctx, func(tx Tx) error { return tx.TouchSession(ctx, session.Project, session.ID, now) })
+	err := s.store.Update(ctx, func(tx Tx) error {
+		if err := tx.TouchSession(ctx, session.Project, session.ID, now); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventRefresh, OutcomeAllowed, session.User)
+	})
 	if errors.Is(err, ErrNotFound) {
 		return errSessionEnded // revoked meanwhile
 	}

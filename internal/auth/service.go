@@ -15,7 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but MailQueued and CheckSMTP.
+// Config is what the domain works with. All fields are needed but MailQueued.
 type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
@@ -25,8 +25,7 @@ type Config struct {
 	Rand       io.Reader
 	PublicURL  *url.URL // no trailing slash; issuer and links come from it alone (P12)
 	Log        *slog.Logger
-	MailQueued func()                 // called after a commit that queued mail, to wake the worker; it must not block
-	CheckSMTP  func(url string) error // tells what is wrong with a project's own SMTP server, without quoting it; it holds a password
+	MailQueued func() // called after a commit that queued mail, to wake the worker; it must not block
 }
 
 // Service is what end users can do. Its methods are safe for concurrent use.
@@ -40,7 +39,6 @@ type Service struct {
 	publicURL  string
 	log        *slog.Logger
 	mailQueued func()
-	checkSMTP  func(string) error
 
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]
@@ -52,12 +50,9 @@ func NewService(c Config) *Service {
 	if c.MailQueued == nil {
 		c.MailQueued = func() {}
 	}
-	if c.CheckSMTP == nil {
-		c.CheckSMTP = func(string) error { return nil }
-	}
 	return &Service{
 		store: c.Store, keyring: c.Keyring, mail: c.Mail, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
-		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued, checkSMTP: c.CheckSMTP,
+		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),

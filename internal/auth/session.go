@@ -45,6 +45,8 @@ const (
 	PurposeResetPassword OOBPurpose = "reset_password"
 	PurposeChangeEmail   OOBPurpose = "change_email"    // proves the new address before it takes effect
 	PurposeTakeBackEmail OOBPurpose = "take_back_email" // lets the old address undo a change
+	// PurposeTakeBackClaim is the same for an old address that was never proven: it ends once somebody proves the new one (P2).
+	PurposeTakeBackClaim OOBPurpose = "take_back_claim"
 )
 
 // OOBCode is a one-time secret sent out of band, stored as its hash (P7).

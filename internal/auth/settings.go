@@ -58,7 +58,7 @@ type Settings struct {
 	ResetPasswordURL string
 	InviteURL        string
 	Language         string
-	MailFrom         string
+	MailFrom         Email // "" for the server's
 
 	UsersListPermission   Permission
 	UsersGetPermission    Permission
@@ -197,6 +197,9 @@ func ResolveSettings(p Preset, overrides map[string]string) (*Settings, error) {
 			return nil, fmt.Errorf("default of setting %s: %w", setting.Key, err)
 		}
 	}
+	if err := s.hashParams().Computable(); err != nil {
+		return nil, invalidArgument("passwordHashMemory", fmt.Sprintf("the settings passwordHash… together: %v", err))
+	}
 	if !s.SelfSignUp && !s.InvitePermission.AtLeastAdmin() {
 		s.InvitePermission = Permission{Kind: PermitAdmin}
 	}
@@ -262,7 +265,7 @@ func urlSetting(key, help string, field func(*Settings) *string) Setting {
 	return Setting{Key: key, Type: "url", Range: "an absolute http or https URL, or empty for the hosted page", Help: help, apply: func(s *Settings, v string) error {
 		if v != "" {
 			u, err := url.Parse(v)
-			if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.Fragment != "" {
+			if err != nil || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r >= 0x7f }) || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.Fragment != "" {
 				return fmt.Errorf("not an absolute http or https URL without user and fragment")
 			}
 		}
@@ -339,12 +342,11 @@ func applyRSAKeyBits(s *Settings, v string) error {
 }
 
 func applyMailFrom(s *Settings, v string) error {
-	if v != "" {
-		if _, err := ParseEmail(v); err != nil {
-			return fmt.Errorf("not an email address")
-		}
+	from, err := optionalEmail(v)
+	if err != nil {
+		return fmt.Errorf("not an email address")
 	}
-	s.MailFrom = v
+	s.MailFrom = from
 	return nil
 }
 
@@ -354,8 +356,16 @@ func checkSMTPForm(_ *Settings, v string) error {
 		return nil
 	}
 	u, err := url.Parse(v)
-	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || (u.Path != "" && u.Path != "/") {
-		return fmt.Errorf("not an smtp:// or smtps:// URL") // without err: it would quote the password
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return fmt.Errorf("not an smtp:// or smtps:// URL without path and options") // without err: it would quote the password
+	}
+	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("the port is not from 1 to 65535")
+		}
+	}
+	if password, _ := u.User.Password(); (u.User.Username() == "") != (password == "") {
+		return fmt.Errorf("a user needs a password, and a password a user")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/token"
@@ -17,6 +19,9 @@ type keyRef struct {
 // newSigningKey generates a key pair as the project's settings say, sealed and ready to be stored.
 func (s *Service) newSigningKey(p *Project) (SigningKey, error) {
 	k, err := token.Generate(token.Algorithm(p.Settings.SigningAlgorithm), p.Settings.RSAKeyBits, s.rand)
+	for err == nil && strings.HasPrefix(k.ID, "-") { // on a command line it would read as a flag
+		k, err = token.Generate(token.Algorithm(p.Settings.SigningAlgorithm), p.Settings.RSAKeyBits, s.rand)
+	}
 	if err != nil {
 		return SigningKey{}, err
 	}
@@ -96,7 +101,7 @@ func (s *Service) JWKS(ctx context.Context, p ProjectID) (set []byte, algorithms
 	jwks := make([][]byte, len(keys))
 	for i, k := range keys {
 		jwks[i] = k.PublicJWK
-		if i == 0 || keys[i-1].Algorithm != k.Algorithm {
+		if !slices.Contains(algorithms, k.Algorithm) {
 			algorithms = append(algorithms, k.Algorithm)
 		}
 	}

@@ -72,7 +72,7 @@ func (s *Service) newUser(c Caller, email Email) (User, error) {
 	now := s.now()
 	u := User{Project: c.Project.ID, ID: UserID(id), Author: UserID(id), Email: email, CreatedAt: now, UpdatedAt: now}
 	if len(c.Languages) > 0 && c.Actor() == ActorAnonymous {
-		u.Locale = c.Languages[0]
+		u.Locale = parseLocale(c.Languages[0])
 	}
 	return u, nil
 }

@@ -105,6 +105,8 @@ type Tx interface {
 	ConsumeOOBCode(ctx context.Context, p ProjectID, hash []byte, purpose OOBPurpose, now time.Time) (OOBCode, error)
 	// VoidOOBCodes deletes the user's codes of the purposes; without purposes, all.
 	VoidOOBCodes(ctx context.Context, p ProjectID, user UserID, purposes ...OOBPurpose) error
+	// VoidLaterOOBCodes deletes the user's codes of the purpose that were made after the instant.
+	VoidLaterOOBCodes(ctx context.Context, p ProjectID, user UserID, purpose OOBPurpose, after time.Time) error
 
 	CreateSigningKey(ctx context.Context, k SigningKey) error
 	// RetireSigningKey ends its signing and sets the end of its publication.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/token"
 )
@@ -30,6 +29,16 @@ func (s *Service) QueryUsers(ctx context.Context, c Caller, q UserQuery) ([]User
 
 func (s *Service) rolesOf(ctx context.Context, c Caller) func() ([]Role, error) {
 	return func() ([]Role, error) { return s.store.ListRoles(ctx, c.Project.ID) }
+}
+
+// permit checks a permission about one record, and writes a refusal down.
+func (s *Service) permit(ctx context.Context, c Caller, event Event, id UserID, permission Permission) error {
+	err := permission.check(c, id, s.rolesOf(ctx, c))
+	switch CodeOf(err) {
+	case CodePermissionDenied, CodeAdminRequired, CodeUnauthenticated:
+		return s.deny(ctx, c, event, id, AsError(err))
+	}
+	return err
 }
 
 // GetUser gives one record of the users table, to whom usersGetPermission lets. It fails with CodeNoUserForID.
@@ -60,7 +69,7 @@ type UserPatch struct {
 // UpdateUser changes one record of the users table, for whom usersUpdatePermission lets. It fails with CodeNoUserForID, CodeAdminRequired, CodeInvalidArgument, CodeInvalidEmail,
 // CodeEmailInUse, CodeWeakPassword and CodeUnavailable.
 func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch UserPatch) (User, error) {
-	if err := c.Project.Settings.UsersUpdatePermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+	if err := s.permit(ctx, c, EventUserUpdated, id, c.Project.Settings.UsersUpdatePermission); err != nil {
 		return User{}, err
 	}
 	before, err := s.userByID(ctx, c, id)
@@ -103,7 +112,7 @@ func (s *Service) patchedPassword(ctx context.Context, c Caller, u User, patch U
 		return "", nil
 	}
 	if err := c.requireAdmin(); err != nil {
-		return "", err
+		return "", s.deny(ctx, c, EventUserUpdated, u.ID, AsError(err))
 	}
 	return s.hashPassword(ctx, c.Project, u.Email, *patch.Password)
 }
@@ -222,7 +231,7 @@ func sameJSON(a, b map[string]any) bool {
 
 // DeleteUser removes a user and everything of it, for whom usersDeletePermission lets. It fails with CodeNoUserForID.
 func (s *Service) DeleteUser(ctx context.Context, c Caller, id UserID) error {
-	if err := c.Project.Settings.UsersDeletePermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+	if err := s.permit(ctx, c, EventUserDeleted, id, c.Project.Settings.UsersDeletePermission); err != nil {
 		return err
 	}
 	err := s.store.Update(ctx, func(tx Tx) error {
@@ -239,7 +248,7 @@ func (s *Service) DeleteUser(ctx context.Context, c Caller, id UserID) error {
 
 // Bounds of what is kept beside an account.
 const (
-	maxProfileBytes    = 2048 // name, picture
+	maxProfileBytes    = 1024 // name and picture, each
 	maxAttributeName   = 64
 	maxAttributes      = 100
 	maxAttributesBytes = 32 << 10
@@ -248,8 +257,8 @@ const (
 
 func checkProfile(u User) error {
 	for field, value := range map[string]string{"name": u.Name, "picture": u.Picture, "locale": u.Locale} {
-		if len(value) > maxProfileBytes || !utf8.ValidString(value) {
-			return invalidArgument(field, fmt.Sprintf("%s is longer than %d bytes", field, maxProfileBytes))
+		if err := checkText(field, value, maxProfileBytes); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -265,7 +274,7 @@ func checkClaims(claims map[string]any) error {
 	if b, err := json.Marshal(claims); err != nil || len(b) > maxClaimsBytes {
 		return invalidArgument("customClaims", fmt.Sprintf("custom claims take more than %d bytes of JSON", maxClaimsBytes))
 	}
-	return nil
+	return checkTexts("customClaims", claims)
 }
 
 func mergeAttributes(stored, patch map[string]any) (map[string]any, error) {
@@ -292,5 +301,5 @@ func mergeAttributes(stored, patch map[string]any) (map[string]any, error) {
 	if b, err := json.Marshal(merged); err != nil || len(b) > maxAttributesBytes {
 		return nil, invalidArgument("attributes", fmt.Sprintf("a user's attributes take more than %d bytes of JSON", maxAttributesBytes))
 	}
-	return merged, nil
+	return merged, checkTexts("attributes", merged)
 }

@@ -82,7 +82,10 @@ func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id Use
 			return err
 		}
 		// The password stays: whoever signed up with it is who asked for this code. Identities that somebody joined before the address was proven go (P2).
-		if err := s.dropIdentities(ctx, tx, u); err != nil {
+		if err := s.dropPlanted(ctx, tx, u, u.Email); err != nil {
+			return err
+		}
+		if err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeVerifyEmail, PurposeChangeEmail); err != nil {
 			return err
 		}
 		u.EmailVerified = true
@@ -107,17 +110,21 @@ func (s *Service) userByID(ctx context.Context, c Caller, id UserID) (User, erro
 	return u, nil
 }
 
-// dropIdentities unlinks identities that were joined while the account's address was unproven, unless they vouch for that very address (P2).
-func (s *Service) dropIdentities(ctx context.Context, tx Tx, u User) error {
+// dropPlanted drops what was planted while the account's address was unproven: identities, unless they vouch for the address that is proven now, and ways back to
+// addresses that nobody ever proved (P2).
+func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email) error {
 	if u.EmailVerified {
 		return nil
+	}
+	if err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackClaim); err != nil {
+		return fmt.Errorf("void codes: %w", err)
 	}
 	identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
 	if err != nil {
 		return fmt.Errorf("identities: %w", err)
 	}
 	for _, i := range identities {
-		if vouched, err := ParseEmail(i.Email); err == nil && i.EmailVerified && vouched == u.Email {
+		if vouched, err := ParseEmail(i.Email); err == nil && i.EmailVerified && vouched == proven {
 			continue
 		}
 		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {

@@ -58,6 +58,9 @@ func (p Params) Validate() error {
 	return nil
 }
 
+// Computable reports whether p can be computed within bounds, however weak it is, as an error that says why not.
+func (p Params) Computable() error { return p.check() }
+
 // check reports whether p can be computed within bounds, however weak. It
 // returns an error that wraps ErrTooCostly for too much, a plain one otherwise.
 func (p Params) check() error {

@@ -44,3 +44,8 @@ func (t *tx) VoidOOBCodes(ctx context.Context, p auth.ProjectID, user auth.UserI
 	_, err := t.q.exec(ctx, b.text.String(), b.args...)
 	return err
 }
+
+func (t *tx) VoidLaterOOBCodes(ctx context.Context, p auth.ProjectID, user auth.UserID, purpose auth.OOBPurpose, after time.Time) error {
+	_, err := t.q.exec(ctx, `DELETE FROM oob_codes WHERE project = $1 AND user_id = $2 AND purpose = $3 AND created_at > $4`, p, user, purpose, after)
+	return err
+}

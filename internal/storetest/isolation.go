@@ -140,6 +140,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 		return tx.ConsumeOOBCode(ctx, two, []byte("code"), auth.PurposeInvite, now)
 	},
 	"VoidOOBCodes": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
+	"VoidLaterOOBCodes": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.VoidLaterOOBCodes(ctx, two, anna, auth.PurposeInvite, time.Time{})
+	}),
 	"CreateSigningKey": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateSigningKey(ctx, auth.SigningKey{Project: two, ID: "key", PublicJWK: []byte("{}"), PrivateSealed: []byte("x")})
 	}),

@@ -14,7 +14,7 @@ import (
 )
 
 // MaxJWTBytes bounds a compact JWT in bytes, for Sign and Verify alike.
-const MaxJWTBytes = 8 << 10
+const MaxJWTBytes = 16 << 10
 
 // The errors of Verify. Each error it returns matches exactly one with errors.Is,
 // and none holds any part of the token.
