@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -142,37 +143,78 @@ func TestTakeBack(t *testing.T) {
 	h.want(h.TakeBackEmail(h.ctx, h.anyone(), back), auth.CodeInvalidOOBCode)
 }
 
-// A thief who changes the address twice holds a way back too. It dies when the owner takes the account back.
-func TestTakeBackEndsLaterWaysBack(t *testing.T) {
-	h := newHarness(t, documented)
-	owner := h.verified(ada)
-	h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), mallory))
-	ownersWay := h.code(auth.MailEmailChanged, ada)
-	h.clock.advance(time.Minute)
-	h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), "second-"+mallory))
-	thiefsWay := h.code(auth.MailEmailChanged, mallory)
-	h.clock.advance(time.Minute)
-	h.must(h.TakeBackEmail(h.ctx, h.anyone(), ownersWay))
-	h.want(h.TakeBackEmail(h.ctx, h.anyone(), thiefsWay), auth.CodeInvalidOOBCode)
-	if u := h.user(owner.User.ID); u.Email != ada {
-		t.Errorf("the thief has the account again, at %q", u.Email)
+// A thief who changes the address twice holds a way back too. It dies when the owner takes the account back, and using it first does not take the owner's away.
+func TestTakeBackAmongSeveral(t *testing.T) {
+	for name, proves := range map[string]bool{"the thief proves the address": true, "the thief only claims it": false} {
+		for _, thiefFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/thief first %v", name, thiefFirst), func(t *testing.T) {
+				h := newHarness(t, documented)
+				owner := h.verified(ada)
+				h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), mallory))
+				ownersWay := h.code(auth.MailEmailChanged, ada)
+				if proves {
+					h.must(h.VerifyEmail(h.ctx, h.anyone(), h.code(auth.MailVerifyEmail, mallory), owner.User.ID))
+				}
+				h.clock.advance(time.Minute)
+				h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), "second-"+mallory))
+				thiefsWay := h.code(auth.MailEmailChanged, mallory)
+				h.clock.advance(time.Minute)
+				if thiefFirst {
+					h.must(h.TakeBackEmail(h.ctx, h.anyone(), thiefsWay))
+				}
+				h.must(h.TakeBackEmail(h.ctx, h.anyone(), ownersWay))
+				h.want(h.TakeBackEmail(h.ctx, h.anyone(), thiefsWay), auth.CodeInvalidOOBCode)
+				if u := h.user(owner.User.ID); u.Email != ada || u.PasswordHash != "" {
+					t.Errorf("the account is at %q", u.Email)
+				}
+			})
+		}
 	}
 }
 
-// The other way round: the thief's way back does not take the owner's away.
-func TestTakeBackKeepsEarlierWaysBack(t *testing.T) {
+// An account that was made under an address nobody proved, then moved to a victim's: once the victim proves it, the maker has no way back in (P2).
+func TestWayBackOfAClaimEndsWithAProof(t *testing.T) {
+	proofs := map[string]func(h *harness, u auth.Tokens){
+		"nobody proves it": func(*harness, auth.Tokens) {},
+		"reset": func(h *harness, _ auth.Tokens) {
+			h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
+			h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW)))
+		},
+		"verification": func(h *harness, u auth.Tokens) {
+			h.must(h.VerifyEmail(h.ctx, h.anyone(), h.code(auth.MailVerifyEmail, ada), u.User.ID))
+		},
+	}
+	for name, prove := range proofs {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, documented)
+			maker := h.signUp(mallory)
+			h.must(h.ChangeEmail(h.ctx, h.as(maker.IDToken), ada))
+			way := h.code(auth.MailEmailChanged, mallory)
+			prove(h, maker)
+			want, at := auth.CodeInvalidOOBCode, auth.Email(ada)
+			if name == "nobody proves it" {
+				want, at = "", mallory
+			}
+			h.want(h.TakeBackEmail(h.ctx, h.anyone(), way), want)
+			if u := h.user(maker.User.ID); u.Email != at {
+				t.Errorf("the account is at %q, want %q", u.Email, at)
+			}
+		})
+	}
+}
+
+// A squatter who did prove the address keeps it: it was free when they did.
+func TestTakeBackAgainstAProvenHolder(t *testing.T) {
 	h := newHarness(t, documented)
 	owner := h.verified(ada)
-	h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), mallory))
-	ownersWay := h.code(auth.MailEmailChanged, ada)
-	h.clock.advance(time.Minute)
-	h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), "second-"+mallory))
-	thiefsWay := h.code(auth.MailEmailChanged, mallory)
-	h.must(h.TakeBackEmail(h.ctx, h.anyone(), thiefsWay))
-	h.must(h.TakeBackEmail(h.ctx, h.anyone(), ownersWay))
-	if u := h.user(owner.User.ID); u.Email != ada || u.PasswordHash != "" {
-		t.Errorf("email %q", u.Email)
+	h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), grace))
+	way := h.code(auth.MailEmailChanged, ada)
+	holder := h.verified(ada)
+	h.want(h.TakeBackEmail(h.ctx, h.anyone(), way), auth.CodeEmailInUse)
+	if h.user(holder.User.ID).Email != ada || h.user(owner.User.ID).Email != grace {
+		t.Error("a refused take-back moved an address")
 	}
+	h.wantAlive(holder)
 }
 
 // The old address is free once it was changed. Someone who merely claims it must not be able to keep its owner out (P2).

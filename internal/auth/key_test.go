@@ -206,3 +206,19 @@ func TestSealedValuesStayInPlace(t *testing.T) {
 		t.Error("a mail opened in another project")
 	}
 }
+
+// A key that another process replaced after this one looked is not replaced again.
+func TestDueKeyIsLookedAtAgain(t *testing.T) {
+	h := newHarness(t, with("signingKeyRotation", "24h"))
+	h.clock.advance(25 * time.Hour)
+	h.meanwhile(func() {
+		_, err := h.admin.RotateSigningKey(h.ctx, h.asAdmin())
+		h.must(err)
+	})
+	if n, err := h.admin.RotateDueKeys(h.ctx); n != 0 || err != nil {
+		t.Errorf("%d keys rotated, %v", n, err)
+	}
+	if kids, _ := kidsOf(t, h); len(kids) != 2 {
+		t.Errorf("%d keys published, want 2", len(kids))
+	}
+}

@@ -215,3 +215,18 @@ func TestMailLimitKeepsTheLastCode(t *testing.T) {
 	h.want(h.SendPasswordReset(h.ctx, h.anyone(), ada), auth.CodeTooManyAttempts)
 	h.must(h.ResetPassword(h.ctx, h.anyone(), code, h.secret(otherPW)))
 }
+
+// A password change that succeeds gives its try back.
+func TestPasswordChangeRefundsItsTry(t *testing.T) {
+	h := newHarness(t, with("signInAccountBurst", "1", "signInAccountInterval", "24h"))
+	tokens := h.verified(ada)
+	passwords := []string{goodPW, otherPW, "a third phrase of words"}
+	for i := range 2 {
+		if err := h.ChangePassword(h.ctx, h.as(tokens.IDToken), h.secret(passwords[i]), h.secret(passwords[i+1])); err != nil {
+			t.Fatalf("change %d: %v", i, err)
+		}
+		var err error
+		tokens, err = h.signIn(ada, passwords[i+1])
+		h.must(err)
+	}
+}
