@@ -120,7 +120,7 @@ func TestCompletionInBash(t *testing.T) {
 	t.Parallel()
 	script := completionScript(t, "bash")
 	tests := []struct{ line, want string }{
-		{"doorward pro", "project"},
+		{"doorward proj", "project"},
 		{"doorward project ro", "rotate-admin-token"},
 		{"doorward mail template s", "set"},
 		{"doorward --json user list --st", "--state"},

@@ -33,6 +33,7 @@ type cli struct {
 	Project    projectCmd    `cmd:"" help:"Manage projects and their settings." group:"project"`
 	User       userCmd       `cmd:"" help:"Manage the users of a project." group:"project"`
 	Session    sessionCmd    `cmd:"" help:"See and end sign-ins." group:"project"`
+	Provider   providerCmd   `cmd:"" help:"Manage the identity providers that users sign in at." group:"project"`
 	Role       roleCmd       `cmd:"" help:"Manage roles." group:"project"`
 	Key        keyCmd        `cmd:"" help:"Manage the keys that sign id tokens." group:"project"`
 	Mail       mailCmd       `cmd:"" help:"Read the mailbox, retry mails, change templates." group:"project"`

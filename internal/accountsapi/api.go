@@ -52,6 +52,10 @@ type route struct {
 var routes = []route{
 	{"signUp", http.MethodPost, "/auth/accounts/signup", accessOpen, (*API).signUp},
 	{"signInEmail", http.MethodPost, "/auth/accounts/sign-in/email", accessOpen, (*API).signInEmail},
+	{"authURL", http.MethodPost, "/auth/accounts/sign-in/auth-url", accessOpen, (*API).authURL},
+	{"signInIDP", http.MethodPost, "/auth/accounts/sign-in/idp", accessOpen, (*API).signInIDP},
+	{"linkIDP", http.MethodPost, "/auth/accounts/link/idp", accessUser, (*API).linkIDP},
+	{"unlink", http.MethodPost, "/auth/accounts/unlink", accessUser, (*API).unlink},
 	{"invite", http.MethodPost, "/auth/accounts/invite", accessSetting, (*API).invite},
 	{"verifyInvite", http.MethodPost, "/auth/accounts/verify/invite", accessOpen, (*API).verifyInvite},
 	{"passwordReset", http.MethodPost, "/auth/accounts/password-reset", accessOpen, (*API).passwordReset},

@@ -60,6 +60,7 @@ type testServer struct {
 	service *auth.Service
 	admin   *auth.Admin
 	clock   *fakeClock
+	idp     *fakeProviders
 	handler http.Handler
 }
 
@@ -78,9 +79,9 @@ func newTestServer(t testing.TB, settings map[string]string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &testServer{t: t, store: storetest.Open(t), clock: &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	s := &testServer{t: t, store: storetest.Open(t), clock: &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, idp: newFakeProviders()}
 	s.service = auth.NewService(auth.Config{
-		Store: s.store, Keyring: keyring, Mail: renderer, Hashing: password.NewQueue(2, 8), Clock: s.clock.read, Rand: rand.Reader,
+		Store: s.store, Keyring: keyring, Mail: renderer, Providers: s.idp, Hashing: password.NewQueue(2, 8), Clock: s.clock.read, Rand: rand.Reader,
 		PublicURL: publicURL, Log: slog.New(slog.DiscardHandler),
 	})
 	s.admin = auth.NewAdmin(s.service)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -173,6 +174,32 @@ func TestOpenAPIShowsEveryDetail(t *testing.T) {
 		if !example.Match(openAPIDocument) {
 			t.Errorf("no example shows %d %q (%s)", a.status, a.detail, code)
 		}
+	}
+}
+
+// TestOpenAPIProviderAccount: the document has each member of the answer, and requires those that are always there.
+func TestOpenAPIProviderAccount(t *testing.T) {
+	var described struct {
+		Properties map[string]json.RawMessage
+		Required   []string
+	}
+	if err := json.Unmarshal(readDocument(t).Components["schemas"]["ProviderAccount"], &described); err != nil {
+		t.Fatal(err)
+	}
+	var all, always []string
+	for i, of := 0, reflect.TypeFor[providerAccount](); i < of.NumField(); i++ {
+		name, option, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		all = append(all, name)
+		if option == "" {
+			always = append(always, name)
+		}
+	}
+	slices.Sort(all)
+	if diff := cmp.Diff(all, slices.Sorted(maps.Keys(described.Properties))); diff != "" {
+		t.Errorf("members (-answer +documented)\n%s", diff)
+	}
+	if diff := cmp.Diff(always, described.Required); diff != "" {
+		t.Errorf("required (-answer +documented)\n%s", diff)
 	}
 }
 

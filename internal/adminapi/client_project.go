@@ -70,6 +70,31 @@ func (c *Client) WithdrawKey(ctx context.Context, project, kid string) error {
 	return c.do(ctx, "DELETE", nil, "projects", project, "keys", kid)
 }
 
+// ListProviders lists the project's identity providers by id.
+func (c *Client) ListProviders(ctx context.Context, project string) (ProviderList, error) {
+	return fetch[ProviderList](ctx, c, "GET", nil, "projects", project, "providers")
+}
+
+// GetProvider gives one identity provider, such as google.com.
+func (c *Client) GetProvider(ctx context.Context, project, id string) (Provider, error) {
+	return fetch[Provider](ctx, c, "GET", nil, "projects", project, "providers", id)
+}
+
+// PutProvider configures an identity provider: one that is there is changed, one that is not is made.
+func (c *Client) PutProvider(ctx context.Context, project, id string, change ProviderChange) (Provider, error) {
+	return fetch[Provider](ctx, c, "PUT", change, "projects", project, "providers", id)
+}
+
+// DeleteProvider ends signing in at an identity provider.
+func (c *Client) DeleteProvider(ctx context.Context, project, id string) error {
+	return c.do(ctx, "DELETE", nil, "projects", project, "providers", id)
+}
+
+// CheckProvider tries what can be tried of an identity provider's settings without a user.
+func (c *Client) CheckProvider(ctx context.Context, project, id string) (ProviderCheck, error) {
+	return fetch[ProviderCheck](ctx, c, "POST", nil, "projects", project, "providers", id, "check")
+}
+
 // MailFilter restricts a list of mails. Empty fields do not.
 type MailFilter struct {
 	State  string // queued, working, sent, kept or dead

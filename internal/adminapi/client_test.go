@@ -80,6 +80,13 @@ func TestClientHasEveryOperation(t *testing.T) {
 		}},
 		{"rotateKey", func() error { return first(op.RotateKey(ctx, "shop")) }},
 		{"withdrawKey", func() error { return op.WithdrawKey(ctx, "shop", oldKey) }},
+		{"putProvider", func() error {
+			return first(op.PutProvider(ctx, "shop", "google.com", ProviderChange{ClientID: ptr("shop-1"), ClientSecret: ptr("hunter2hunter2")}))
+		}},
+		{"getProvider", func() error { return first(op.GetProvider(ctx, "shop", "google.com")) }},
+		{"listProviders", func() error { return first(op.ListProviders(ctx, "shop")) }},
+		{"checkProvider", func() error { return first(op.CheckProvider(ctx, "shop", "google.com")) }},
+		{"deleteProvider", func() error { return op.DeleteProvider(ctx, "shop", "google.com") }},
 		{"listInstanceMail", func() error { return first(op.ListMail(ctx, "", MailFilter{})) }},
 		{"listMail", func() error {
 			page, err := op.ListMail(ctx, "shop", MailFilter{State: "queued"})

@@ -60,6 +60,7 @@ type schema struct {
 	Minimum              *float64
 	Required             []string
 	Properties           map[string]*schema
+	PropertyNames        *schema
 	AdditionalProperties json.RawMessage
 	Items                *schema
 }
@@ -185,7 +186,7 @@ func TestDocumentSaysWhatRoutesDo(t *testing.T) {
 func TestDocumentMatchesClientTypes(t *testing.T) {
 	for _, value := range []any{
 		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
-		PortableUser{}, PortableIdentity{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
+		PortableUser{}, PortableIdentity{}, ProviderChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
 	} {
 		of := reflect.TypeOf(value)
 		s, ok := doc.Components.Schemas[of.Name()]
@@ -196,6 +197,7 @@ func TestDocumentMatchesClientTypes(t *testing.T) {
 		matchesType(t, s, of)
 	}
 	matchesType(t, doc.Components.Schemas["PortableUser"], reflect.TypeFor[portableUserBody]())
+	matchesType(t, doc.Components.Schemas["ProviderChange"], reflect.TypeFor[providerChangeBody]())
 	matchesType(t, doc.Components.Schemas["Error"], reflect.TypeFor[ErrorAnswer]())
 }
 
@@ -340,6 +342,20 @@ func words[T ~string](values []T) (list []string) {
 		}
 	}
 	return list
+}
+
+// TestDocumentListsEndpointNames: the names that endpoints may have are the domain's, for change and answer.
+func TestDocumentListsEndpointNames(t *testing.T) {
+	for _, name := range []string{"ProviderChange", "Provider"} {
+		names := doc.Components.Schemas[name].Properties["endpoints"].PropertyNames
+		if names == nil {
+			t.Errorf("%s.endpoints may have any name", name)
+			continue
+		}
+		if diff := cmp.Diff(auth.EndpointNames(), names.Enum); diff != "" {
+			t.Errorf("%s.endpoints (-domain +document):\n%s", name, diff)
+		}
+	}
 }
 
 func TestDocumentReferencesResolve(t *testing.T) {
@@ -503,6 +519,9 @@ func violations(t *testing.T, s *schema, value any, at string) (list []string) {
 			}
 		}
 		for name, member := range members {
+			if s.PropertyNames != nil && !slices.Contains(s.PropertyNames.Enum, name) {
+				complain("has %s, which is not among %v", name, s.PropertyNames.Enum)
+			}
 			switch property, known := s.Properties[name]; {
 			case known:
 				list = append(list, violations(t, property, member, at+"."+name)...)

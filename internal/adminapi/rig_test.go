@@ -28,6 +28,7 @@ type rig struct {
 	store   auth.Store
 	admin   *auth.Admin
 	clock   *clock
+	idp     *fakeProviders
 	handler http.Handler
 	local   http.Handler
 	op      *Client // an operator
@@ -63,9 +64,9 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, store: storetest.Open(t), clock: &clock{now: testStart}}
+	r := &rig{t: t, store: storetest.Open(t), clock: &clock{now: testStart}, idp: &fakeProviders{}}
 	r.admin = auth.NewAdmin(auth.NewService(auth.Config{
-		Store: r.store, Keyring: keyring, Mail: renderer, Hashing: password.NewQueue(2, 8), Clock: r.clock.read, Rand: rand.Reader,
+		Store: r.store, Keyring: keyring, Mail: renderer, Providers: r.idp, Hashing: password.NewQueue(2, 8), Clock: r.clock.read, Rand: rand.Reader,
 		PublicURL: &url.URL{Scheme: "https", Host: "auth.example.com"}, Log: slog.New(slog.DiscardHandler),
 	}))
 	r.handler = web.Chain(New(Options{Admin: r.admin, Links: mail.Links}).Handler(), web.RequestIDs(rand.Reader))

@@ -98,6 +98,12 @@ var routes = []route{
 	op("rotateKey", "POST", "/projects/{project}/keys", AccessAdmin, nil, create((*API).rotateKey)),
 	op("withdrawKey", "DELETE", "/projects/{project}/keys/{kid}", AccessAdmin, nil, do((*API).withdrawKey)),
 
+	op("listProviders", "GET", "/projects/{project}/providers", AccessAdmin, nil, read((*API).listProviders)),
+	op("getProvider", "GET", "/projects/{project}/providers/{provider}", AccessAdmin, nil, read((*API).getProvider)),
+	op("putProvider", "PUT", "/projects/{project}/providers/{provider}", AccessAdmin, nil, accept(200, (*API).putProvider)),
+	op("deleteProvider", "DELETE", "/projects/{project}/providers/{provider}", AccessAdmin, nil, do((*API).deleteProvider)),
+	op("checkProvider", "POST", "/projects/{project}/providers/{provider}/check", AccessAdmin, nil, read((*API).checkProvider)),
+
 	op("listMail", "GET", "/projects/{project}/mail", AccessAdmin, mailParams, read((*API).listMail)),
 	op("readMail", "GET", "/projects/{project}/mail/{mail}", AccessAdmin, nil, read((*API).readMail)),
 	op("retryMail", "POST", "/projects/{project}/mail/{mail}/retry", AccessAdmin, nil, do((*API).retryMail)),

@@ -170,7 +170,7 @@ func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) erro
 			return err
 		}
 		u.EmailVerified = false // of the address that goes: what was joined under it is dropped
-		if err := s.dropPlanted(ctx, tx, u, found.Email); err != nil {
+		if _, err := s.dropPlanted(ctx, tx, u, found.Email, nil); err != nil {
 			return err
 		}
 		// Whoever changed the address again since then holds ways back of their own.

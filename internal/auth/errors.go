@@ -11,40 +11,47 @@ type Code string
 
 // The codes. Whether a caller may learn that an account exists is decided here: under enumeration protection the domain answers with the codes that do not tell.
 const (
-	CodeInternal             Code = "internal"
-	CodeUnavailable          Code = "unavailable"       // try again after RetryAfter
-	CodeOutcomeUnknown       Code = "outcome_unknown"   // it may have happened (P50)
-	CodeTooManyAttempts      Code = "too_many_attempts" // try again after RetryAfter
-	CodeInvalidArgument      Code = "invalid_argument"  // Field and Message say which and why
-	CodeUnauthenticated      Code = "unauthenticated"
-	CodeTokenExpired         Code = "token_expired"
-	CodeTokenInvalid         Code = "token_invalid"
-	CodePermissionDenied     Code = "permission_denied"
-	CodeAdminRequired        Code = "admin_required"
-	CodeRecentSignInRequired Code = "recent_sign_in_required"
-	CodeProjectNotFound      Code = "project_not_found"
-	CodeNotFound             Code = "not_found"
-	CodeConflict             Code = "conflict"
-	CodeInvalidEmail         Code = "invalid_email" // of a sign-up, sign-in or email change
-	CodeMissingEmail         Code = "missing_email" // of everything that takes only an address; one that is no address counts too
-	CodeMissingPassword      Code = "missing_password"
-	CodeEmailInUse           Code = "email_in_use"
-	CodePasswordProviderOff  Code = "password_provider_off"
-	CodeSignUpOff            Code = "sign_up_off"
-	CodeWeakPassword         Code = "weak_password" // Message is the reason
-	CodeEmailNotFound        Code = "email_not_found"
-	CodeWrongPassword        Code = "wrong_password"
-	CodeInvalidCredentials   Code = "invalid_credentials" // instead of the two above, where they would tell
-	CodeUserDisabled         Code = "user_disabled"
-	CodeNoUserForEmail       Code = "no_user_for_email"
-	CodeNoUserForID          Code = "no_user_for_id"
-	CodeMissingOOBCode       Code = "missing_oob_code" // or another part that must come with it
-	CodeInvalidOOBCode       Code = "invalid_oob_code"
-	CodeExpiredOOBCode       Code = "expired_oob_code"
-	CodeMissingRefreshToken  Code = "missing_refresh_token"
-	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
-	CodeExpiredRefreshToken  Code = "expired_refresh_token"
-	CodeRefreshTokenUserGone Code = "refresh_token_user_gone"
+	CodeInternal                Code = "internal"
+	CodeUnavailable             Code = "unavailable"       // try again after RetryAfter
+	CodeOutcomeUnknown          Code = "outcome_unknown"   // it may have happened (P50)
+	CodeTooManyAttempts         Code = "too_many_attempts" // try again after RetryAfter
+	CodeInvalidArgument         Code = "invalid_argument"  // Field and Message say which and why
+	CodeUnauthenticated         Code = "unauthenticated"
+	CodeTokenExpired            Code = "token_expired"
+	CodeTokenInvalid            Code = "token_invalid"
+	CodePermissionDenied        Code = "permission_denied"
+	CodeAdminRequired           Code = "admin_required"
+	CodeRecentSignInRequired    Code = "recent_sign_in_required"
+	CodeProjectNotFound         Code = "project_not_found"
+	CodeNotFound                Code = "not_found"
+	CodeConflict                Code = "conflict"
+	CodeInvalidEmail            Code = "invalid_email" // of a sign-up, sign-in or email change
+	CodeMissingEmail            Code = "missing_email" // of everything that takes only an address; one that is no address counts too
+	CodeMissingPassword         Code = "missing_password"
+	CodeEmailInUse              Code = "email_in_use"
+	CodePasswordProviderOff     Code = "password_provider_off"
+	CodeSignUpOff               Code = "sign_up_off"
+	CodeWeakPassword            Code = "weak_password" // Message is the reason
+	CodeEmailNotFound           Code = "email_not_found"
+	CodeWrongPassword           Code = "wrong_password"
+	CodeInvalidCredentials      Code = "invalid_credentials" // instead of the two above, where they would tell
+	CodeUserDisabled            Code = "user_disabled"
+	CodeNoUserForEmail          Code = "no_user_for_email"
+	CodeNoUserForID             Code = "no_user_for_id"
+	CodeMissingOOBCode          Code = "missing_oob_code" // or another part that must come with it
+	CodeInvalidOOBCode          Code = "invalid_oob_code"
+	CodeExpiredOOBCode          Code = "expired_oob_code"
+	CodeMissingRefreshToken     Code = "missing_refresh_token"
+	CodeInvalidRefreshToken     Code = "invalid_refresh_token"
+	CodeExpiredRefreshToken     Code = "expired_refresh_token"
+	CodeMissingProvider         Code = "missing_provider"  // or the callback that must come with it
+	CodeMissingFlowPart         Code = "missing_flow_part" // of the completion of a sign-in at a provider
+	CodeProviderNotConfigured   Code = "provider_not_configured"
+	CodeRedirectNotAllowed      Code = "redirect_not_allowed"
+	CodeInvalidProviderResponse Code = "invalid_provider_response" // Message says what was wrong with it
+	CodeIdentityInUse           Code = "identity_in_use"           // by another user
+	CodeLastWayIn               Code = "last_way_in"
+	CodeRefreshTokenUserGone    Code = "refresh_token_user_gone"
 )
 
 // Codes lists every code; the surfaces' tests range over it.
@@ -54,7 +61,8 @@ func Codes() []Code {
 		CodePermissionDenied, CodeAdminRequired, CodeRecentSignInRequired, CodeProjectNotFound, CodeNotFound, CodeConflict, CodeInvalidEmail, CodeMissingEmail,
 		CodeMissingPassword, CodeEmailInUse, CodePasswordProviderOff, CodeSignUpOff, CodeWeakPassword, CodeEmailNotFound, CodeWrongPassword, CodeInvalidCredentials,
 		CodeUserDisabled, CodeNoUserForEmail, CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeMissingRefreshToken,
-		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone,
+		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone, CodeMissingProvider, CodeMissingFlowPart, CodeProviderNotConfigured,
+		CodeRedirectNotAllowed, CodeInvalidProviderResponse, CodeIdentityInUse, CodeLastWayIn,
 	}
 }
 
@@ -67,7 +75,21 @@ type Error struct {
 	cause      error
 }
 
+// ProviderRefused is a [ProviderClient]'s error for an answer that proves nobody's identity. message is fit for the caller; where it quotes what the caller sent, the
+// log gets the cause alone.
+func ProviderRefused(message string, cause error) *Error {
+	return &Error{Code: CodeInvalidProviderResponse, Message: message, cause: cause}
+}
+
+// ProviderUnavailable is a [ProviderClient]'s error for a provider that cannot be asked now.
+func ProviderUnavailable(retryAfter time.Duration, cause error) *Error {
+	return &Error{Code: CodeUnavailable, Message: "the identity provider cannot be asked now", RetryAfter: retryAfter, cause: cause}
+}
+
 func (e *Error) Error() string {
+	if e.Code == CodeInvalidProviderResponse && e.cause != nil {
+		return fmt.Sprintf("%s: %v", e.Code, e.cause)
+	}
 	if e.cause != nil {
 		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.cause)
 	}

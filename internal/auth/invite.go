@@ -142,7 +142,7 @@ func (s *Service) AcceptInvite(ctx context.Context, c Caller, params AcceptInvit
 
 // proveWithPassword sets the password of an account whose address was just proven, and drops in the same transaction what unproven parties planted (P2).
 func (s *Service) proveWithPassword(ctx context.Context, tx Tx, c Caller, event Event, u User, hash string) error {
-	if err := s.dropPlanted(ctx, tx, u, u.Email); err != nil {
+	if _, err := s.dropPlanted(ctx, tx, u, u.Email, nil); err != nil {
 		return err
 	}
 	now := s.now()

@@ -143,6 +143,7 @@ func TestMasterKeyRotation(t *testing.T) {
 	h.must(err)
 	_, err = h.admin.RotateSigningKey(h.ctx, h.asAdmin())
 	h.must(err)
+	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { return sealedForProviders(h, tx) }))
 	if removed, err := h.admin.PruneMasterKeys(h.ctx, h.operator()); err != nil || len(removed) != 0 {
 		t.Errorf("pruned the key in use: %v, %v", removed, err)
 	}
@@ -221,4 +222,23 @@ func TestDueKeyIsLookedAtAgain(t *testing.T) {
 	if kids, _ := kidsOf(t, h); len(kids) != 2 {
 		t.Errorf("%d keys published, want 2", len(kids))
 	}
+}
+
+// sealedForProviders puts a provider's secret and a flow's verifier into the store.
+func sealedForProviders(h *harness, tx auth.Tx) error {
+	secrets, err := h.keyring.Seal([]byte("{}"), auth.SealedProvider.AD(h.id, "google.com"))
+	if err != nil {
+		return err
+	}
+	verifier, err := h.keyring.Seal([]byte("verifier"), auth.SealedFlow.AD(h.id, "flow"))
+	if err != nil {
+		return err
+	}
+	if err := tx.PutIdentityProvider(h.ctx, auth.IdentityProvider{Project: h.id, ID: "google.com", SecretSealed: secrets}); err != nil {
+		return err
+	}
+	return tx.CreateSignInFlow(h.ctx, auth.SignInFlow{
+		Project: h.id, ID: "flow", SessionHash: []byte("session"), StateHash: []byte("state"), NonceHash: []byte("nonce"), VerifierSealed: verifier,
+		ExpiresAt: h.clock.now().Add(time.Hour),
+	})
 }

@@ -79,6 +79,7 @@ func IsOIDCProvider(id string) bool { return oidcProviderPattern.MatchString(id)
 // SignInFlow is one sign-in at a provider between its two steps. Of what the client holds only hashes are stored; the code verifier, which it does not, is sealed (P14).
 type SignInFlow struct {
 	Project        ProjectID
+	ID             string // random; a name, not a secret
 	SessionHash    []byte // of the sessionId
 	StateHash      []byte
 	NonceHash      []byte

@@ -20,6 +20,7 @@ type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
 	Mail       MailRenderer
+	Providers  ProviderClient
 	Hashing    *password.Queue
 	Clock      func() time.Time
 	Rand       io.Reader
@@ -33,6 +34,7 @@ type Service struct {
 	store      Store
 	keyring    *secret.Keyring
 	mail       MailRenderer
+	providers  ProviderClient
 	hashing    *password.Queue
 	clock      func() time.Time
 	rand       io.Reader
@@ -51,7 +53,7 @@ func NewService(c Config) *Service {
 		c.MailQueued = func() {}
 	}
 	return &Service{
-		store: c.Store, keyring: c.Keyring, mail: c.Mail, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
+		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),

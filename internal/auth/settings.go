@@ -24,6 +24,8 @@ type Settings struct {
 
 	ErrorEnvelope string // EnvelopeArray or EnvelopeNested
 	CORSOrigins   []string
+	CallbackURLs  []string
+	FlowTTL       time.Duration
 
 	IDTokenTTL              time.Duration
 	SigningAlgorithm        string
@@ -106,6 +108,9 @@ var settingTable = []Setting{
 
 	enumSetting("errorEnvelope", EnvelopeArray, EnvelopeArray, "the shape of error answers: array, or nested for apps of the JavaScript client", func(s *Settings) *string { return &s.ErrorEnvelope }, EnvelopeArray, EnvelopeNested),
 	listSetting("corsOrigins", "*", "", "origins whose browser pages may call the API, separated by commas; * for any", checkOrigin, func(s *Settings) *[]string { return &s.CORSOrigins }),
+
+	listSetting("callbackURLs", "loopback", "", "where providers may send browsers back to: exact URLs, app schemes as in com.example.app:/path, https://*.example.com/path for one label, and loopback for any port of this machine", checkCallback, func(s *Settings) *[]string { return &s.CallbackURLs }),
+	durationSetting("signInFlowTTL", "10m", "10m", 10*time.Second, time.Hour, "how long a sign-in at a provider may take", func(s *Settings) *time.Duration { return &s.FlowTTL }),
 
 	durationSetting("idTokenTTL", "1h", "1h", 2*time.Second, day, "how long an id token is valid", func(s *Settings) *time.Duration { return &s.IDTokenTTL }),
 	enumSetting("signingAlgorithm", "RS256", "RS256", "algorithm of new signing keys; change it, then rotate the key", func(s *Settings) *string { return &s.SigningAlgorithm }, "RS256", "ES256", "EdDSA"),

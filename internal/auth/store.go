@@ -42,6 +42,10 @@ type Reader interface {
 
 	GetOOBCode(ctx context.Context, p ProjectID, hash []byte) (OOBCode, error)
 
+	GetIdentityProvider(ctx context.Context, p ProjectID, id string) (IdentityProvider, error)
+	ListIdentityProviders(ctx context.Context, p ProjectID) ([]IdentityProvider, error) // by id
+	GetSignInFlow(ctx context.Context, p ProjectID, sessionHash []byte) (SignInFlow, error)
+
 	// ListSigningKeys gives all keys that are still stored, the newest first.
 	ListSigningKeys(ctx context.Context, p ProjectID) ([]SigningKey, error)
 
@@ -108,6 +112,13 @@ type Tx interface {
 	// VoidLaterOOBCodes deletes the user's codes of the purpose that were made after the instant.
 	VoidLaterOOBCodes(ctx context.Context, p ProjectID, user UserID, purpose OOBPurpose, after time.Time) error
 
+	// PutIdentityProvider creates or replaces, all but CreatedAt; DeleteIdentityProvider fails with ErrNotFound.
+	PutIdentityProvider(ctx context.Context, i IdentityProvider) error
+	DeleteIdentityProvider(ctx context.Context, p ProjectID, id string) error
+	CreateSignInFlow(ctx context.Context, f SignInFlow) error
+	// ConsumeSignInFlow uses a flow up, in one statement. ErrNotFound where it is unknown, used, or expired at now.
+	ConsumeSignInFlow(ctx context.Context, p ProjectID, sessionHash []byte, now time.Time) (SignInFlow, error)
+
 	CreateSigningKey(ctx context.Context, k SigningKey) error
 	// RetireSigningKey ends its signing and sets the end of its publication.
 	RetireSigningKey(ctx context.Context, p ProjectID, id KeyID, retiredAt, expiresAt time.Time) error
@@ -139,7 +150,7 @@ type Tx interface {
 	// ReplaceSealed swaps one sealed value where it still is old; ErrNotFound where it changed meanwhile.
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
-	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes and sessions that ended before the given instant,
+	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows and sessions that ended before the given instant,
 	// spent limits, expired signing keys, sent mail and audit records older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 }
@@ -177,11 +188,13 @@ const (
 	SealedSigningKey     SealedKind = "signing_keys.private_sealed"
 	SealedMail           SealedKind = "outbox.sealed"
 	SealedProjectSecrets SealedKind = "projects.secrets_sealed"
+	SealedProvider       SealedKind = "identity_providers.secret_sealed"
+	SealedFlow           SealedKind = "sign_in_flows.verifier_sealed"
 )
 
 // SealedValue is one sealed value and where it lies.
 type SealedValue struct {
 	Project ProjectID
-	Row     string // the row's id within its project; for SealedProjectSecrets the project id
+	Row     string // the row's id within its project; for SealedProjectSecrets the project id, for SealedFlow the flow's id
 	Sealed  []byte
 }

@@ -81,9 +81,16 @@ func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id Use
 		if err != nil {
 			return err
 		}
-		// The password stays: whoever signed up with it is who asked for this code. Identities that somebody joined before the address was proven go (P2).
-		if err := s.dropPlanted(ctx, tx, u, u.Email); err != nil {
+		// What the account was made with stays, password or identity: whoever made it asked for this code. Identities that were joined later, before the address was
+		// proven, go, and with them all sessions, since one may be theirs (P2).
+		dropped, err := s.dropPlanted(ctx, tx, u, u.Email, founding)
+		if err != nil {
 			return err
+		}
+		if dropped {
+			if err := s.endSessions(ctx, tx, u, ""); err != nil {
+				return err
+			}
 		}
 		if err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeVerifyEmail, PurposeChangeEmail); err != nil {
 			return err
@@ -112,27 +119,35 @@ func (s *Service) userByID(ctx context.Context, c Caller, id UserID) (User, erro
 
 // dropPlanted drops what was planted while the account's address was unproven: identities, unless they vouch for the address that is proven now, and ways back to
 // addresses that nobody ever proved (P2).
-func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email) error {
+// keep, which may be nil, spares some. It tells whether identities went.
+func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email, keep func(User, Identity) bool) (dropped bool, err error) {
 	if u.EmailVerified {
-		return nil
+		return false, nil
 	}
 	if err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackClaim); err != nil {
-		return fmt.Errorf("void codes: %w", err)
+		return false, fmt.Errorf("void codes: %w", err)
 	}
 	identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
 	if err != nil {
-		return fmt.Errorf("identities: %w", err)
+		return false, fmt.Errorf("identities: %w", err)
 	}
 	for _, i := range identities {
 		if vouched, err := ParseEmail(i.Email); err == nil && i.EmailVerified && vouched == proven {
 			continue
 		}
-		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
-			return fmt.Errorf("delete identity: %w", err)
+		if keep != nil && keep(u, i) {
+			continue
 		}
+		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
+			return false, fmt.Errorf("delete identity: %w", err)
+		}
+		dropped = true
 	}
-	return nil
+	return dropped, nil
 }
+
+// founding tells whether the account was made by signing in with this identity.
+func founding(u User, i Identity) bool { return i.CreatedAt.Equal(u.CreatedAt) && u.PasswordHash == "" }
 
 // endSessions revokes the user's living sessions but the one to keep, and voids its codes: what every change of credentials does (P7, P22).
 func (s *Service) endSessions(ctx context.Context, tx Tx, u User, keep SessionID) error {

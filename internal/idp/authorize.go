@@ -22,13 +22,13 @@ var reserved = []string{
 func (c *Client) AuthorizationURL(ctx context.Context, p auth.IdentityProvider, a auth.AuthorizationParams) (string, error) {
 	call, err := c.begin(p, auth.ProviderSecrets{})
 	if err != nil {
-		return "", err
+		return "", domainError(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	target, err := call.authorizationURL(ctx, a)
 	if err != nil {
-		return "", fmt.Errorf("authorization url of %s: %w", p.ID, err)
+		return "", domainError(fmt.Errorf("authorization url of %s: %w", p.ID, err))
 	}
 	return target, nil
 }

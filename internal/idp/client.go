@@ -26,7 +26,7 @@ const (
 
 // Client implements auth.ProviderClient. One serves all projects and goroutines.
 //
-// Its errors match *ResponseError or *UnavailableError with errors.As.
+// Its errors are the domain's, and match *ResponseError or *UnavailableError with errors.As.
 type Client struct {
 	now      func() time.Time
 	timeout  time.Duration
@@ -84,13 +84,13 @@ func (c *Client) begin(p auth.IdentityProvider, s auth.ProviderSecrets) (*call, 
 func (c *Client) Identify(ctx context.Context, p auth.IdentityProvider, s auth.ProviderSecrets, in auth.CompletionParams) (auth.ExternalIdentity, error) {
 	call, err := c.begin(p, s)
 	if err != nil {
-		return auth.ExternalIdentity{}, err
+		return auth.ExternalIdentity{}, domainError(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	identity, err := call.identify(ctx, in)
 	if err != nil {
-		return auth.ExternalIdentity{}, fmt.Errorf("identify at %s: %w", p.ID, err)
+		return auth.ExternalIdentity{}, domainError(fmt.Errorf("identify at %s: %w", p.ID, err))
 	}
 	return identity, nil
 }

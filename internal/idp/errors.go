@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/doorward/doorward/internal/auth"
 )
 
 // ResponseError says that a provider's answer, or what was handed in as one, proves no identity; or that the provider's settings cannot work.
@@ -57,6 +59,22 @@ func refuse(format string, args ...any) *ResponseError {
 
 func unavailable(cause error, format string, args ...any) *UnavailableError {
 	return &UnavailableError{RetryAfter: defaultRetryAfter, reason: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// domainError says it in the domain's words.
+func domainError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *ResponseError
+	if errors.As(err, &refused) {
+		return auth.ProviderRefused(refused.Message, err)
+	}
+	var away *UnavailableError
+	if errors.As(err, &away) {
+		return auth.ProviderUnavailable(away.RetryAfter, err)
+	}
+	return err
 }
 
 // failure gives the error of the guard that is inside what an HTTP client returned. The client's own text holds the URL, and so is dropped.

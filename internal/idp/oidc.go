@@ -70,12 +70,17 @@ func (c *call) readIdentity(claims map[string]any) (auth.ExternalIdentity, error
 	if err != nil {
 		return auth.ExternalIdentity{}, err
 	}
-	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
-		delete(claims, name) // they speak of the sign-in, not of the user
-	}
+	dropSignInClaims(claims)
 	identity := c.provider.openID.identity(claims)
 	identity.Subject = sub
 	return identity, nil
+}
+
+// dropSignInClaims takes out what speaks of the sign-in, not of the user.
+func dropSignInClaims(claims map[string]any) {
+	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
+		delete(claims, name)
+	}
 }
 
 // addUserInfo asks for the email that an id token did not hold. The answer must speak of the same subject (OpenID Connect Core section 5.3.2); the email and
@@ -88,6 +93,7 @@ func (c *call) addUserInfo(ctx context.Context, address, accessToken string, ide
 	if claims["sub"] != identity.Subject {
 		return auth.ExternalIdentity{}, refuse("the userinfo endpoint speaks of another subject than the id token")
 	}
+	dropSignInClaims(claims) // some providers answer with the claims of the id token
 	more := c.provider.openID.identity(claims)
 	identity.Email, identity.EmailVerified = more.Email, more.EmailVerified
 	if identity.Name == "" {

@@ -62,7 +62,7 @@ func TestGoogleTokenThatDoesNotParse(t *testing.T) {
 	} {
 		_, err := c.Identify(t.Context(), f.known("google.com"), secrets, byToken(token))
 		wantRefusal(t, err, "")
-		message := err.(interface{ Unwrap() error }).Unwrap().(*ResponseError).Message
+		message := auth.AsError(err).Message
 		if want := "Unable to parse Google id_token: " + echoed; message != want {
 			t.Errorf("got %q, want %q", message, want)
 		}

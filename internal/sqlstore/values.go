@@ -64,6 +64,8 @@ func bindOne(arg any) (any, error) {
 		return bindText(string(v))
 	case []auth.RoleID:
 		return bindText(joinRoles(v))
+	case []string:
+		return bindStrings(v)
 	case map[string]any:
 		return bindJSON(v, len(v))
 	case map[string]string:
@@ -93,6 +95,14 @@ func bindJSON(v any, entries int) (any, error) {
 	return string(text), nil
 }
 
+func bindStrings(v []string) (any, error) {
+	text, err := json.Marshal(append([]string{}, v...))
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	return bindText(string(text))
+}
+
 // unixMilli is the stored form of an instant.
 func unixMilli(t time.Time) int64 {
 	if t.IsZero() {
@@ -119,7 +129,7 @@ func roleMark(r auth.RoleID) string { return ";" + string(r) + ";" }
 func destinations(fields []any) []any {
 	for i, field := range fields {
 		switch field.(type) {
-		case *time.Time, *netip.Addr, *auth.Email, *[]auth.RoleID, *map[string]any, *map[string]string:
+		case *time.Time, *netip.Addr, *auth.Email, *[]auth.RoleID, *[]string, *map[string]any, *map[string]string:
 			fields[i] = destination{field}
 		}
 	}
@@ -164,6 +174,12 @@ func (d destination) Scan(value any) error {
 			*to = append(*to, auth.RoleID(role))
 		}
 		return nil
+	case *[]string:
+		*to = nil
+		if text == "[]" {
+			return nil
+		}
+		return json.Unmarshal([]byte(text), to)
 	case *map[string]any:
 		return scanMap(to, text)
 	case *map[string]string:

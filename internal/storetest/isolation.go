@@ -20,6 +20,8 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateSession(ctx, auth.Session{Project: p, ID: "session", User: anna, CreatedAt: now}),
 		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
 		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
+		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
+		tx.CreateSignInFlow(ctx, flowOf(p)),
 		tx.CreateSigningKey(ctx, auth.SigningKey{Project: p, ID: "key", PublicJWK: []byte("{}"), PrivateSealed: []byte("private")}),
 		tx.PutMailTemplate(ctx, auth.MailTemplate{Project: p, Kind: auth.MailInvite, Language: "en", Subject: "Hello"}),
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "mail", State: auth.MailKept, Sealed: []byte("message")}),
@@ -27,6 +29,13 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateAudit(ctx, auth.AuditRecord{Project: p, ID: "record", At: now, User: anna}),
 		second(tx.TakeLimit(ctx, p, "limit", now, time.Hour, 1)),
 	)
+}
+
+func flowOf(p auth.ProjectID) auth.SignInFlow {
+	return auth.SignInFlow{
+		Project: p, ID: "flow", SessionHash: []byte("session"), StateHash: []byte("state"), NonceHash: []byte("nonce"), VerifierSealed: []byte("verifier"),
+		ProviderID: "google.com", RedirectURI: "https://app.example/back", CreatedAt: now, ExpiresAt: after(600),
+	}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -59,6 +68,10 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("token", token, err)
 	code, err := r.GetOOBCode(ctx, p, []byte("code"))
 	put("code", code, err)
+	providers, err := r.ListIdentityProviders(ctx, p)
+	put("providers", providers, err)
+	flow, err := r.GetSignInFlow(ctx, p, []byte("session"))
+	put("flow", flow, err)
 	keys, err := r.ListSigningKeys(ctx, p)
 	put("keys", keys, err)
 	templates, err := r.ListMailTemplates(ctx, p)
@@ -92,7 +105,24 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"GetRefreshToken": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetRefreshToken(ctx, two, []byte("token"))
 	},
-	"GetOOBCode":        func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetOOBCode(ctx, two, []byte("code")) },
+	"GetOOBCode": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetOOBCode(ctx, two, []byte("code")) },
+	"GetIdentityProvider": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetIdentityProvider(ctx, two, "google.com")
+	},
+	"ListIdentityProviders": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListIdentityProviders(ctx, two) },
+	"GetSignInFlow": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetSignInFlow(ctx, two, []byte("session"))
+	},
+	"PutIdentityProvider": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: two, ID: "google.com", ClientID: "other"})
+	}),
+	"DeleteIdentityProvider": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.DeleteIdentityProvider(ctx, two, "google.com")
+	}),
+	"CreateSignInFlow": only(func(ctx context.Context, tx auth.Tx) error { return tx.CreateSignInFlow(ctx, flowOf(two)) }),
+	"ConsumeSignInFlow": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ConsumeSignInFlow(ctx, two, []byte("session"), now)
+	},
 	"ListSigningKeys":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSigningKeys(ctx, two) },
 	"ListMailTemplates": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMailTemplates(ctx, two) },
 	"GetMail":           func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetMail(ctx, two, "mail") },
@@ -283,7 +313,7 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 			t.Errorf("%s left: %+v", name, v)
 		}
 	}
-	for _, name := range []string{"project", "roles", "keys", "templates", "mails", "records"} {
+	for _, name := range []string{"project", "roles", "providers", "flow", "keys", "templates", "mails", "records"} {
 		if v := reflect.ValueOf(left[name]); v.IsZero() {
 			t.Errorf("%s went with the user", name)
 		}

@@ -1,0 +1,127 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// LinkProvider joins a provider's account to the signed-in user, who asks for it by finishing a flow (P3). It fails as SignInWithProvider does, and with
+// CodeIdentityInUse where the provider's account belongs to another user.
+func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
+	user, session, err := c.requireUser()
+	if err != nil {
+		return ProviderSignIn{}, err
+	}
+	external, err := s.identify(ctx, c, params)
+	if err != nil {
+		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, err)
+	}
+	var u User
+	err = s.store.Update(ctx, func(tx Tx) error {
+		if u, err = tx.GetUser(ctx, user.Project, user.ID); err != nil {
+			return err
+		}
+		if u.Blocked() {
+			return newError(CodeUserDisabled, "the account is disabled")
+		}
+		known, err := tx.GetIdentity(ctx, u.Project, params.ProviderID, external.Subject)
+		switch {
+		case err == nil && known.User != u.ID:
+			return newError(CodeIdentityInUse, "the provider's account belongs to another user")
+		case errors.Is(err, ErrNotFound):
+			identity := s.newIdentity(c, params.ProviderID, external)
+			identity.User = u.ID
+			err = tx.CreateIdentity(ctx, identity)
+		}
+		if err != nil {
+			return err
+		}
+		fillProfile(&u, external)
+		u.UpdatedAt = s.now()
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventIdentityLinked, OutcomeAllowed, u.ID, "provider", params.ProviderID)
+	})
+	if err != nil {
+		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, goneMeanwhile(err))
+	}
+	result := ProviderSignIn{ProviderID: params.ProviderID, Identity: external}
+	// No second session: the answer carries a fresh id token of this one, with the identity in it.
+	result.Tokens, err = s.signSession(ctx, c.Project, u, session, "")
+	return result, err
+}
+
+// UnlinkProvider takes a provider's accounts, or with ProviderPassword the password, from the signed-in user. The last way in stays.
+// It fails with CodeMissingProvider, CodeNotFound and CodeLastWayIn.
+func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID string) error {
+	user, session, err := c.requireUser()
+	if err != nil {
+		return err
+	}
+	if providerID == "" {
+		return newError(CodeMissingProvider, "a provider is needed")
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		u, err := tx.GetUser(ctx, user.Project, user.ID)
+		if err != nil {
+			return err
+		}
+		identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
+		if err != nil {
+			return err
+		}
+		usable, err := s.usableProviders(ctx, tx, c.Project)
+		if err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(slices.Clone(identities), func(i Identity) bool { return i.ProviderID == providerID })
+		wayIn := slices.ContainsFunc(left, func(i Identity) bool { return usable[i.ProviderID] })
+		hasPassword := u.PasswordHash != "" && !u.Email.IsZero()
+		wayIn = wayIn || (hasPassword && c.Project.Settings.PasswordProvider && providerID != ProviderPassword)
+		switch {
+		case providerID == ProviderPassword && !hasPassword, providerID != ProviderPassword && len(left) == len(identities):
+			return newError(CodeNotFound, "the account has no such way in")
+		case !wayIn:
+			return newError(CodeLastWayIn, "the account would have no way in left")
+		}
+		if err := s.dropWayIn(ctx, tx, u, providerID, identities); err != nil {
+			return err
+		}
+		if err := s.endSessions(ctx, tx, u, session.ID); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventIdentityUnlinked, OutcomeAllowed, u.ID, "provider", providerID)
+	})
+	return s.providerDenied(ctx, c, EventIdentityUnlinked, goneMeanwhile(err))
+}
+
+func (s *Service) dropWayIn(ctx context.Context, tx Tx, u User, providerID string, identities []Identity) error {
+	if providerID == ProviderPassword {
+		u.PasswordHash, u.PasswordUpdatedAt, u.UpdatedAt = "", s.now(), s.now()
+		return tx.UpdateUser(ctx, u)
+	}
+	for _, i := range identities {
+		if i.ProviderID != providerID {
+			continue
+		}
+		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usableProviders are the providers that users can sign in at now.
+func (s *Service) usableProviders(ctx context.Context, tx Tx, p *Project) (map[string]bool, error) {
+	providers, err := tx.ListIdentityProviders(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	usable := make(map[string]bool, len(providers))
+	for _, provider := range providers {
+		usable[provider.ID] = provider.Enabled
+	}
+	return usable, nil
+}

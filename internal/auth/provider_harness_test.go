@@ -1,0 +1,179 @@
+package auth_test
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/password"
+	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/storetest"
+)
+
+// scriptedProviders are a ProviderClient whose every user is known by its subject: the code "ann" is ann's.
+type scriptedProviders struct {
+	mu        sync.Mutex
+	users     map[string]auth.ExternalIdentity
+	meanwhile func() // happens while the provider is asked
+	begun     auth.AuthorizationParams
+	secrets   auth.ProviderSecrets // that came last
+}
+
+func (f *scriptedProviders) Known(id string) bool {
+	return id == "google.com" || auth.IsOIDCProvider(id)
+}
+
+func (f *scriptedProviders) AuthorizationURL(_ context.Context, _ auth.IdentityProvider, a auth.AuthorizationParams) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begun = a
+	return "https://id.example.com/authorize", nil
+}
+
+func (f *scriptedProviders) Identify(_ context.Context, _ auth.IdentityProvider, s auth.ProviderSecrets, c auth.CompletionParams) (auth.ExternalIdentity, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.secrets = s
+	if f.meanwhile != nil {
+		f.meanwhile()
+	}
+	return f.users[c.Code], nil // nobody is somebody without a subject
+}
+
+func (f *scriptedProviders) Check(_ context.Context, _ auth.IdentityProvider, s auth.ProviderSecrets) error {
+	f.secrets = s
+	return nil
+}
+
+// providerRig is the domain over a real store with providers that follow a script.
+type providerRig struct {
+	t        *testing.T
+	service  *auth.Service
+	admin    *auth.Admin
+	store    auth.Store
+	idp      *scriptedProviders
+	adminKey string // the project's admin token
+}
+
+// rigNow is when everything happens.
+var rigNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+const (
+	rigProject  = "acme"
+	rigCallback = "https://app.example.com/callback"
+	rigPassword = "blue teapot on the moon"
+)
+
+func newProviderRig(t *testing.T) *providerRig {
+	t.Helper()
+	keyring, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "keys"), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renderer, err := mail.NewRenderer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &providerRig{t: t, store: storetest.Open(t), idp: &scriptedProviders{users: map[string]auth.ExternalIdentity{}}}
+	r.service = auth.NewService(auth.Config{
+		Store: r.store, Keyring: keyring, Mail: renderer, Providers: r.idp, Hashing: password.NewQueue(2, 8), Clock: func() time.Time { return rigNow }, Rand: rand.Reader,
+		PublicURL: &url.URL{Scheme: "https", Host: "auth.example.com"}, Log: slog.New(slog.DiscardHandler),
+	})
+	r.admin = auth.NewAdmin(r.service)
+	settings := map[string]string{"passwordHashMemory": "8192", "passwordHashTime": "1", "signingAlgorithm": "ES256", "callbackURLs": rigCallback}
+	_, r.adminKey, err = r.admin.CreateProject(t.Context(), r.admin.LocalOperator(auth.Caller{}), auth.NewProject{ID: rigProject, Preset: auth.PresetDocumented, Settings: settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *providerRig) anyone() auth.Caller {
+	r.t.Helper()
+	p, err := r.service.Project(r.t.Context(), rigProject)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return auth.Caller{Project: p}
+}
+
+func (r *providerRig) operator() auth.Caller { return r.admin.LocalOperator(r.anyone()) }
+
+func (r *providerRig) projectAdmin() auth.Caller {
+	r.t.Helper()
+	c, err := r.service.AuthenticateAdmin(r.t.Context(), r.anyone(), r.adminKey)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+func (r *providerRig) as(idToken string) auth.Caller {
+	r.t.Helper()
+	c, err := r.service.AuthenticateUser(r.t.Context(), r.anyone(), idToken)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+func (r *providerRig) signUp(email string) auth.Tokens {
+	r.t.Helper()
+	tokens, err := r.service.SignUp(r.t.Context(), r.anyone(), auth.SignUpParams{Email: email, Password: rigPassword})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return tokens
+}
+
+// put configures a provider as an operator.
+func (r *providerRig) put(id string, change auth.ProviderChange) {
+	r.t.Helper()
+	if _, err := r.admin.PutProvider(r.t.Context(), r.operator(), id, change); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// google lets users sign in at google.com.
+func (r *providerRig) google() { r.put("google.com", auth.ProviderChange{ClientID: of("client-1")}) }
+
+// flow begins a sign-in at google.com and gives what finishes it as somebody.
+func (r *providerRig) flow(who string) auth.ProviderSignInParams {
+	r.t.Helper()
+	begun, err := r.service.Authorize(r.t.Context(), r.anyone(), "google.com", rigCallback)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return auth.ProviderSignInParams{SessionID: begun.SessionID, ProviderID: "google.com", RedirectURI: rigCallback, Code: who}
+}
+
+func (r *providerRig) subjects(user auth.UserID) string {
+	r.t.Helper()
+	identities, err := r.store.ListIdentities(r.t.Context(), rigProject, user)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var list []string
+	for _, i := range identities {
+		list = append(list, i.Subject)
+	}
+	return strings.Join(list, " ")
+}
+
+// wantCode checks the code of an error; "" is none.
+func wantCode(t *testing.T, err error, want auth.Code) {
+	t.Helper()
+	if got := auth.CodeOf(err); got != want {
+		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+func of[T any](value T) *T { return &value }
