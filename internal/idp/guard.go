@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/doorward/doorward/internal/publicnet"
 )
 
 // The caps of outbound requests (P17, P54).
@@ -81,7 +83,7 @@ func newTransport(rootCAs *x509.CertPool, connectTimeout time.Duration, control 
 // onlyPublic runs between name resolution and connect, on the very address that is dialled, so that no second answer of the DNS can slip past it.
 func onlyPublic(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
-	if err != nil || !isPublic(target.Addr()) {
+	if err != nil || !publicnet.Contains(target.Addr()) {
 		return errPrivateAddress
 	}
 	return nil

@@ -7,12 +7,11 @@ import (
 	"math/rand/v2"
 	"net"
 	netmail "net/mail"
-	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/publicnet"
 )
 
 // jitter spreads retries; it protects nothing, so it needs no cryptographic randomness.
@@ -76,43 +75,6 @@ func (s *senders) ownServer(smtpURL string) (*mail.SMTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	own.Dial = (&net.Dialer{Control: publicOnly}).DialContext
+	own.Dial = (&net.Dialer{Control: publicnet.Control}).DialContext
 	return own, nil
-}
-
-// publicOnly checks the address that is dialled in the end, after names were resolved.
-func publicOnly(_, address string, _ syscall.RawConn) error {
-	addr, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("dial %s: %w", address, err)
-	}
-	if !isPublic(addr.Addr().Unmap()) {
-		return errors.New("the address is not on the public internet; only the server's own SMTP setting may name such a one")
-	}
-	return nil
-}
-
-// notPublic are networks that netip has no word for: carrier-grade NAT, benchmarks, documentation, reserved, NAT64, 6to4 and Teredo, which lead back to IPv4
-// addresses of any kind.
-var notPublic = parsePrefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-	"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32", "2002::/16")
-
-func parsePrefixes(texts ...string) []netip.Prefix {
-	prefixes := make([]netip.Prefix, len(texts))
-	for i, text := range texts {
-		prefixes[i] = netip.MustParsePrefix(text)
-	}
-	return prefixes
-}
-
-func isPublic(addr netip.Addr) bool {
-	if !addr.IsGlobalUnicast() || addr.IsPrivate() {
-		return false
-	}
-	for _, network := range notPublic {
-		if network.Contains(addr) {
-			return false
-		}
-	}
-	return true
 }

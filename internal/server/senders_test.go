@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/textproto"
 	"strings"
 	"testing"
@@ -66,22 +65,8 @@ func TestProjectServerStaysOffThisNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = own.Send(t.Context(), "noreply@example.com", auth.Message{To: "ada@example.com", Subject: "s", Text: "t", HTML: "<p>h</p>"}, "id")
-	if err == nil || !strings.Contains(err.Error(), "not on the public internet") {
+	if err == nil || !strings.Contains(err.Error(), "not an address of the public internet") {
 		t.Errorf("error is %v", err)
-	}
-}
-
-func TestPublicAddresses(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]bool{
-		"8.8.8.8": true, "2606:4700:4700::1111": true, "::ffff:8.8.8.8": true,
-		"127.0.0.1": false, "::1": false, "10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "0.0.0.0": false, "0.1.2.3": false,
-		"100.64.0.1": false, "224.0.0.1": false, "255.255.255.255": false, "fe80::1": false, "fd00::1": false, "ff02::1": false, "::ffff:127.0.0.1": false,
-		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "198.51.100.7": false,
-	} {
-		if got := isPublic(netip.MustParseAddr(text).Unmap()); got != want {
-			t.Errorf("%s is public: %v", text, got)
-		}
 	}
 }
 

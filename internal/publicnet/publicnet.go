@@ -1,6 +1,11 @@
-package idp
+// Package publicnet tells addresses of the public internet from all others, for connections whose target somebody else chose (P17). Leaf.
+package publicnet
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"syscall"
+)
 
 // notPublic are the ranges that are not somebody's public host, from the IANA special-purpose address registries. Of IPv6 only 2000::/3 is public at all, so
 // the list holds the exceptions inside of it; IPv4 addresses that IPv6 carries inside (6to4, Teredo, NAT64) could lead to private ones and so are out as well.
@@ -20,8 +25,8 @@ func prefixes(all ...string) []netip.Prefix {
 	return parsed
 }
 
-// isPublic tells whether an address may be dialled without an operator's word (P17).
-func isPublic(address netip.Addr) bool {
+// Contains tells whether an address is somebody's public host.
+func Contains(address netip.Addr) bool {
 	address = address.Unmap()
 	if !address.IsValid() || address.Zone() != "" {
 		return false
@@ -35,4 +40,13 @@ func isPublic(address netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// Control refuses, as a net.Dialer's Control, to connect anywhere else. It sees the address that is dialled in the end, after names were resolved.
+func Control(_, address string, _ syscall.RawConn) error {
+	target, err := netip.ParseAddrPort(address)
+	if err != nil || !Contains(target.Addr()) {
+		return fmt.Errorf("%s is not an address of the public internet", target.Addr())
+	}
+	return nil
 }
