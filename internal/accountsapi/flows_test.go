@@ -39,7 +39,7 @@ func TestAccountLife(t *testing.T) {
 	const email, second = "ann@example.com", "battery staple two"
 
 	data := s.post("/signup", credentialsOf(" Ann@Example.com ", testPassword)).data()
-	idToken, _ := wantTokens(t, data)
+	wantTokens(t, data)
 	uid := text(data, "uid")
 	if diff := cmp.Diff(map[string]any{"uid": uid, "email": email, "emailVerified": false, "disabled": false}, data); diff != "" {
 		t.Errorf("sign-up: (-want +got)\n%s", diff)

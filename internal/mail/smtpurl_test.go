@@ -94,7 +94,7 @@ func TestConfigHidesItsPassword(t *testing.T) {
 	}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", c)
-	for _, printed := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s", c), fmt.Sprint(&c), log.String()} {
+	for _, printed := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), c.String(), fmt.Sprint(&c), log.String()} {
 		if strings.Contains(printed, "SECRET") || !strings.Contains(printed, "mail.example.com:587") {
 			t.Errorf("printed as %s", printed)
 		}
