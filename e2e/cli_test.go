@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -69,6 +71,51 @@ func TestUserVerbs(t *testing.T) {
 	p.wantDeadSession(t, a)
 	user("delete", a.uid)
 	p.client().post(t, signin, a.credentials()).wantError(t, 400, "EMAIL_NOT_FOUND")
+}
+
+// TestProviderVerbs: what the operator configures on the command line signs users in, and no output tells the secret.
+func TestProviderVerbs(t *testing.T) {
+	t.Parallel()
+	p, d := newProject(t), sharedDex(t)
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(d.secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verb := func(name string, args ...string) string {
+		t.Helper()
+		out := p.srv.cli(t, append(append([]string{"provider", name}, args...), "--project", p.id, "--json")...)
+		if strings.Contains(out, d.secret) {
+			t.Errorf("provider %s tells the secret", name)
+		}
+		return out
+	}
+	set := verb("set", dexID, "--client-id", dexClientID, "--client-secret-file", file, "--endpoint", "issuer="+d.issuer, "--allow-host", "127.0.0.1", "--scope", "groups")
+	want := M{"id": dexID, "enabled": true, "clientId": dexClientID, "secretSet": true, "scopes": L{"groups"}, "parameters": M{}, "endpoints": M{"issuer": d.issuer},
+		"allowHosts": L{"127.0.0.1"}, "implicit": false, "callbackHint": isText, "createdAt": isInstant, "updatedAt": isInstant}
+	wantJSON(t, "provider set", []byte(set), want)
+	wantJSON(t, "provider show", []byte(verb("show", dexID)), want)
+	if listed := jsonValues(t, verb("list")); len(listed) != 1 {
+		t.Errorf("provider list printed %d providers", len(listed))
+	}
+	verb("check", dexID)
+	u := newDexUser(t, true)
+	a := p.signInAtDex(t, d, u, isUID, true)
+
+	verb("set", dexID, "--disable")
+	p.client().post(t, authURLPath, M{"providerId": dexID, "callBackUri": callback}).wantError(t, 400, providerMissing)
+	verb("set", dexID, "--enable")
+	p.signInAtDex(t, d, u, a.uid, false)
+	for name, args := range map[string][]string{
+		"unknown provider":     {"provider", "set", "example.com", "--client-id", "a"},
+		"no secret again":      {"provider", "set", dexID, "--endpoint", "issuer=https://evil.example.test"},
+		"file that is missing": {"provider", "set", dexID, "--client-secret-file", file + ".missing"},
+		"show of no one":       {"provider", "show", "google.com"},
+		"delete of no one":     {"provider", "delete", "google.com", "--yes"},
+	} {
+		t.Run(name, func(t *testing.T) { wantRefusal(t, p.srv, append(args, "--project", p.id)) })
+	}
+	verb("delete", dexID, "--yes")
+	p.client().post(t, authURLPath, M{"providerId": dexID, "callBackUri": callback}).wantError(t, 400, providerMissing)
 }
 
 // TestMailVerbs: the mailbox shows a mail with everything that was sent.

@@ -176,7 +176,7 @@ func (js *jsClient) want(a jsAnswer, status int, body any) {
 }
 
 // TestJavaScriptClient runs every auth method of the published client but the two for OAuth, and the query
-// builder on the users, as an app does.
+// builder on the users, as an app does. TestJavaScriptClientAtDex runs those two.
 func TestJavaScriptClient(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "errorEnvelope=nested") // the envelope that apps of this client read
@@ -231,6 +231,46 @@ func TestJavaScriptClient(t *testing.T) {
 	js.want(js.call(M{"headers": M{"deskree-admin": p.adminToken}}, "auth", "getRoles"), 200, M{"data": L{}})
 	js.want(js.call(M{"headers": M{"authorization": a.idToken}}, "auth", "deleteAccount"), 204, nil) // bare, as apps do
 	p.client().post(t, signin, M{"email": newEmail, "password": changed}).wantError(t, 400, "EMAIL_NOT_FOUND")
+}
+
+// TestJavaScriptClientAtDex signs in with OAuth as an app does: with the code, and null for the token; and the other way round.
+func TestJavaScriptClientAtDex(t *testing.T) {
+	t.Parallel()
+	p, d := withDex(t, "errorEnvelope=nested")
+	js := startJS(t, p)
+	u := newDexUser(t, true)
+	begin := func() flow {
+		begun := js.call(nil, "auth", "createUrlForOAuthSignIn", dexID, callback)
+		want := M{"data": M{"kind": "identitytoolkit#CreateAuthUriResponse", "authUri": startsWith(d.issuer + "/auth?"), "providerId": dexID, "sessionId": isText}}
+		js.want(begun, 200, want)
+		wantJSON(t, "what createUrlForOAuthSignIn returns", begun.Result["response"], want)
+		body, _ := parseJSON(t, "createUrlForOAuthSignIn", begun.Exchange.Data).(M)
+		return newFlow(t, body["data"])
+	}
+	f := begin()
+	code := d.code(t, f.authURI, u)
+	first := js.call(nil, "auth", "signInOAuth", f.sessionID, dexID, callback, nil, code)
+	js.want(first, 200, M{"data": u.external(d).signedIn(isUID, true)})
+	wantJSON(t, "what signInOAuth returns", first.Result["response"], M{"data": u.external(d).signedIn(isUID, true)})
+	var answer struct {
+		Data struct{ LocalID, IDToken, RefreshToken string }
+	}
+	decodeInto(t, "signInOAuth", first.Exchange.Data, &answer)
+	remember("ID token", answer.Data.IDToken)
+	remember("refresh token", answer.Data.RefreshToken)
+	js.want(js.call(nil, "auth", "refreshToken", answer.Data.RefreshToken), 200, M{"data": refreshAnswer(p, answer.Data.LocalID, answer.Data.RefreshToken)})
+
+	again := js.call(nil, "auth", "signInOAuth", f.sessionID, dexID, callback, nil, code)
+	js.want(again, 400, envelope(true, 400, startsWith(invalidResponse)))
+	if detail, _ := again.AppDetail.(string); !strings.HasPrefix(detail, invalidResponse) {
+		t.Errorf("an app reads the detail %v", again.AppDetail)
+	}
+	js.want(js.call(nil, "auth", "createUrlForOAuthSignIn", "google.com", callback), 400, envelope(true, 400, providerMissing))
+
+	f = begin()
+	token := d.idToken(t, dexClientID, f.asked(t, "nonce"), u)
+	js.want(js.call(nil, "auth", "signInOAuth", f.sessionID, dexID, callback, token, nil), 200, M{"data": u.external(d).signedIn(answer.Data.LocalID, false)})
+	js.want(js.call(M{"headers": M{"authorization": "Bearer " + answer.Data.IDToken}}, "auth", "deleteAccount"), 204, nil)
 }
 
 // users reads and patches the profile with the token that the client kept from its own sign-in, lists as

@@ -55,6 +55,7 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	code = m.Run()
+	stopSharedDex()
 	for _, problem := range finishSuite() {
 		fmt.Fprintln(os.Stderr, "e2e: FAIL:", problem)
 		code = 1

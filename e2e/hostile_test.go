@@ -29,6 +29,8 @@ func hostileTargets(uid string) []hostileTarget {
 		{post, signin, []string{"email", "password"}, false},
 		{post, authURLPath, []string{"providerId", "callBackUri"}, false},
 		{post, idpPath, []string{"sessionId", "providerId", "callBackUri", "token", "code"}, false},
+		{post, linkPath, []string{"sessionId", "providerId", "callBackUri", "token", "code"}, true},
+		{post, unlinkPath, []string{"providerId"}, true},
 		{post, inviteePath, []string{"email"}, false},
 		{post, verifyInvite, []string{"oobCode", "uid", "newPassword"}, false},
 		{post, resetPath, []string{"email"}, false},

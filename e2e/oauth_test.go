@@ -2,7 +2,7 @@ package e2e
 
 import "testing"
 
-// Rows 3 and 4: what can be seen without an identity provider. No provider is configured here.
+// Rows 3 and 4: what can be seen without an identity provider. No provider is configured here; dex_test.go has one.
 
 const providerMissing = "OPERATION_NOT_ALLOWED : The identity provider configuration is not found."
 

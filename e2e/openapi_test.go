@@ -54,6 +54,7 @@ func TestOpenAPINamesEveryDetail(t *testing.T) {
 		"Please provide providerId and callBackUri", providerMissing, "INVALID_IDP_RESPONSE",
 		"Please provide sessionId, providerId, callBackUri, and either token or code", "INVALID_OOB_CODE", "EXPIRED_OOB_CODE",
 		"MISSING_REFRESH_TOKEN", "INVALID_REFRESH_TOKEN", "TOKEN_EXPIRED", "USER_NOT_FOUND", "INVALID_LOGIN_CREDENTIALS",
+		"FEDERATED_USER_ID_ALREADY_LINKED", "ADMIN_ONLY_OPERATION",
 		"identitytoolkit#CreateAuthUriResponse", "Error processing your request", "Retry-After", "deskree-admin", "X-Project-Id",
 	} {
 		if !strings.Contains(string(documents.auth.raw), detail) {
@@ -72,6 +73,8 @@ func adminPath(template string, p project, a account) string {
 			return p.id
 		case strings.Contains(name, "uid"), strings.Contains(name, "user"):
 			return a.uid
+		case name == "provider":
+			return "oidc.nobody"
 		}
 		return "1"
 	})

@@ -28,7 +28,8 @@ type mailListCmd struct {
 }
 
 func (mailListCmd) Help() string {
-	return `Without an SMTP server, mails are kept here for you to read.
+	return `Without an SMTP server, mails are kept here for you to read. With --json the list has
+their subject, text, html and links, and that is written to the audit log.
 
 Example:
 
@@ -37,14 +38,14 @@ Example:
 
 func (c mailListCmd) Run(a *app, group *mailCmd) error {
 	return a.reach(group.reachFlags, func(api *adminapi.Client) error {
-		mails, err := collect(a, c.pageFlags, func(after string, limit int) ([]adminapi.Mail, string, error) {
-			page, err := api.ListMail(a.ctx, group.Project, adminapi.MailFilter{State: c.State, Before: after, Limit: limit})
+		mails, err := collect(a, c.pageFlags, func(after string, limit int) ([]adminapi.MailMessage, string, error) {
+			page, err := api.ListMail(a.ctx, group.Project, adminapi.MailFilter{State: c.State, Content: a.json, Before: after, Limit: limit})
 			return page.Mails, page.Next, err
 		})
 		if err != nil {
 			return err
 		}
-		return printList(a, mails, "ID PROJECT KIND TO STATE ATTEMPTS CREATED ERROR", func(m adminapi.Mail) []string {
+		return printList(a, mails, "ID PROJECT KIND TO STATE ATTEMPTS CREATED ERROR", func(m adminapi.MailMessage) []string {
 			return []string{m.ID, m.Project, m.Kind, m.To, m.State, fmt.Sprint(m.Attempts), timeText(m.CreatedAt), m.LastError}
 		})
 	})

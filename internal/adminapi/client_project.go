@@ -97,14 +97,18 @@ func (c *Client) CheckProvider(ctx context.Context, project, id string) (Provide
 
 // MailFilter restricts a list of mails. Empty fields do not.
 type MailFilter struct {
-	State  string // queued, working, sent, kept or dead
-	Before string // the Next of the page before
-	Limit  int    // 0: 50; at most 1000
+	State   string // queued, working, sent, kept or dead
+	Content bool   // with the mails' messages, which is written to the audit log
+	Before  string // the Next of the page before
+	Limit   int    // 0: 50; at most 1000
 }
 
 // ListMail gives a page of a project's mails, newest first; with project "" of the whole instance.
 func (c *Client) ListMail(ctx context.Context, project string, f MailFilter) (MailList, error) {
 	query := params("state", f.State, "before", f.Before, "limit", limitParam(f.Limit))
+	if f.Content {
+		query.Set("content", "true")
+	}
 	return fetchList[MailList](ctx, c, query, scoped(project, "mail")...)
 }
 

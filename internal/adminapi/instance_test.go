@@ -100,8 +100,15 @@ func TestMail(t *testing.T) {
 	}
 
 	read := got(admin.ReadMail(ctx, "shop", second.Mails[0].ID))(t)
-	if diff := cmp.Diff(second.Mails[0], read.Mail); diff != "" || read.To != "ada@example.com" || read.Subject == "" || read.HTML == "" {
+	if diff := cmp.Diff(second.Mails[0].Mail, read.Mail); diff != "" || read.To != "ada@example.com" || read.Subject == "" || read.HTML == "" {
 		t.Errorf("read %+v", read)
+	}
+	if listed := second.Mails[0]; listed.Subject != "" || listed.Text != "" || listed.HTML != "" || len(listed.Links) != 0 {
+		t.Errorf("the list tells the content unasked: %+v", listed)
+	}
+	withContent := got(admin.ListMail(ctx, "shop", MailFilter{Content: true}))(t)
+	if len(withContent.Mails) != 2 || cmp.Diff(withContent.Mails[1], read) != "" {
+		t.Errorf("the list with content is %+v", withContent)
 	}
 	if len(read.Links) == 0 || !strings.Contains(read.Links[0], "oobCode=") || !strings.Contains(read.Text, read.Links[0]) {
 		t.Errorf("links %v of %s", read.Links, read.Text)
@@ -114,7 +121,7 @@ func TestMail(t *testing.T) {
 	must(t, admin.RetryMail(ctx, "shop", read.ID))
 	must(t, admin.DeleteMail(ctx, "shop", read.ID))
 	wantError(t, admin.DeleteMail(ctx, "shop", read.ID), 404, auth.CodeNotFound, "")
-	if reads := got(admin.ListAudit(ctx, "shop", AuditFilter{Event: "mail.read"}))(t); len(reads.Records) != 1 {
+	if reads := got(admin.ListAudit(ctx, "shop", AuditFilter{Event: "mail.read"}))(t); len(reads.Records) != 2 {
 		t.Errorf("audit of reading has %+v", reads.Records)
 	}
 }

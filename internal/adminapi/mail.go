@@ -23,8 +23,8 @@ type Mail struct {
 
 // MailList is a page of mails, newest first.
 type MailList struct {
-	Mails []Mail `json:"mails"`
-	Next  string `json:"next,omitempty"`
+	Mails []MailMessage `json:"mails"` // without their content, unless that was asked for
+	Next  string        `json:"next,omitempty"`
 }
 
 // MailMessage is a mail with its content, whose parts are "" once the mail was sent.
@@ -70,12 +70,37 @@ func (a *API) listMail(q request) (MailList, error) {
 	if err != nil {
 		return MailList{}, err
 	}
-	mails, err := a.admin.ListMail(q.ctx, q.caller, state, auth.MailID(q.param("before")), limit+1)
+	withContent, err := q.flag("content")
 	if err != nil {
 		return MailList{}, err
 	}
-	list, next := page(mails, limit, mailOf, func(m Mail) string { return m.ID })
+	mails, err := a.mails(q, withContent, state, limit+1)
+	if err != nil {
+		return MailList{}, err
+	}
+	list, next := page(mails, limit, a.messageOf, func(m MailMessage) string { return m.ID })
 	return MailList{list, next}, nil
+}
+
+func (a *API) mails(q request, withContent bool, state auth.MailState, limit int) ([]auth.MailContent, error) {
+	before := auth.MailID(q.param("before"))
+	if withContent {
+		return a.admin.ReadMailList(q.ctx, q.caller, state, before, limit)
+	}
+	mails, err := a.admin.ListMail(q.ctx, q.caller, state, before, limit)
+	contents := make([]auth.MailContent, len(mails))
+	for i, m := range mails {
+		contents[i].OutboxMail = m
+	}
+	return contents, err
+}
+
+func (a *API) messageOf(m auth.MailContent) MailMessage {
+	links := a.links(m.Message)
+	if links == nil {
+		links = []string{}
+	}
+	return MailMessage{mailOf(m.OutboxMail), m.Message.Subject, m.Message.Text, m.Message.HTML, links}
 }
 
 func mailOf(m auth.OutboxMail) Mail {
@@ -87,11 +112,7 @@ func (a *API) readMail(q request) (MailMessage, error) {
 	if err != nil {
 		return MailMessage{}, err
 	}
-	links := a.links(msg)
-	if links == nil {
-		links = []string{}
-	}
-	return MailMessage{mailOf(m), msg.Subject, msg.Text, msg.HTML, links}, nil
+	return a.messageOf(auth.MailContent{OutboxMail: m, Message: msg}), nil
 }
 
 func (a *API) retryMail(q request) error { return a.admin.RequeueMail(q.ctx, q.caller, q.mail()) }

@@ -47,7 +47,7 @@ type action struct {
 
 var (
 	listParams  = []string{"after", "limit"}
-	mailParams  = []string{"state", "before", "limit"}
+	mailParams  = []string{"state", "content", "before", "limit"}
 	auditParams = []string{"event", "user", "outcome", "since", "until", "before", "limit"}
 )
 

@@ -19,6 +19,34 @@ func (a *Admin) ListMail(ctx context.Context, c Caller, state MailState, before 
 	return a.store.ListMail(ctx, p, state, before, limit)
 }
 
+// MailContent is a mail with its message, whose parts are "" once it was sent.
+type MailContent struct {
+	OutboxMail
+	Message Message
+}
+
+// ReadMailList is ListMail with the messages. It is written down as ReadMail is.
+func (a *Admin) ReadMailList(ctx context.Context, c Caller, state MailState, before MailID, limit int) ([]MailContent, error) {
+	mails, err := a.ListMail(ctx, c, state, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	contents := make([]MailContent, len(mails))
+	for i, m := range mails {
+		contents[i].OutboxMail = m
+		if contents[i].Message, err = a.OpenMail(m); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	err = a.store.Update(ctx, func(tx Tx) error {
+		return a.audit(ctx, tx, c, EventMailRead, OutcomeAllowed, "", "mails", fmt.Sprint(len(mails)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return contents, nil
+}
+
 // ReadMail gives a mail with its message, which is gone once it was sent. Mails hold one-time codes, so reading one is written down. It fails with CodeNotFound.
 func (a *Admin) ReadMail(ctx context.Context, c Caller, id MailID) (OutboxMail, Message, error) {
 	if err := c.requireAdmin(); err != nil {

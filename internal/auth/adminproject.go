@@ -22,7 +22,7 @@ type NewProject struct {
 
 const (
 	adminTokenPrefix = "dw_admin_"
-	minAdminToken    = 16 // characters of one that is handed in
+	minAdminToken    = 8 // characters of one that is handed in
 )
 
 // CreateProject makes a project with its first signing key and gives its admin token, which is told this once. Only for operators.

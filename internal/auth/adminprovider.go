@@ -160,7 +160,7 @@ func checkProvider(p IdentityProvider) error {
 		if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
 			return invalidArgument("endpoints", fmt.Sprintf("the endpoint %s is not an absolute https URL", name))
 		}
-		if u.Scheme == "http" && !slices.Contains(p.AllowHosts, u.Hostname()) {
+		if u.Scheme == "http" && !slices.Contains(p.AllowHosts, u.Hostname()) && !slices.Contains(p.AllowHosts, u.Host) {
 			return invalidArgument("endpoints", fmt.Sprintf("the endpoint %s is plain http; an operator must allow its host first", name))
 		}
 	}
