@@ -19,6 +19,7 @@ import (
 const (
 	maxConditions      = 20
 	maxConditionValues = 100
+	maxQueryValues     = 200 // of all conditions together
 	maxAttributeName   = 64
 	maxPage            = 1_000_000
 )
@@ -96,13 +97,16 @@ func parseWhere(text string) ([]auth.Condition, error) {
 	if len(list) > maxConditions {
 		return nil, web.Malformed(fmt.Sprintf("The parameter where may have at most %d conditions", maxConditions))
 	}
-	conditions := make([]auth.Condition, len(list))
+	conditions, values := make([]auth.Condition, len(list)), 0
 	for i, raw := range list {
 		condition, err := parseCondition(raw)
 		if err != nil {
 			return nil, web.Malformed(fmt.Sprintf("Condition %d of where: %v", i+1, err))
 		}
 		conditions[i] = condition
+		if values += len(condition.Values); values > maxQueryValues {
+			return nil, web.Malformed(fmt.Sprintf("The parameter where may have at most %d values", maxQueryValues))
+		}
 	}
 	return conditions, nil
 }

@@ -142,7 +142,7 @@ func (a *Admin) importable(c Caller, pu PortableUser) (User, error) {
 		}
 		u.ID = UserID(id)
 	}
-	if len(u.ID) > 128 || hasControl(string(u.ID)) || !utf8.ValidString(string(u.ID)) || strings.ContainsAny(string(u.ID), `/\`) || strings.Trim(string(u.ID), ".") == "" {
+	if len(u.ID) > maxUserID || hasControl(string(u.ID)) || !utf8.ValidString(string(u.ID)) || strings.ContainsAny(string(u.ID), `/\`) || strings.Trim(string(u.ID), ".") == "" {
 		return User{}, invalidArgument("uid", "a uid has at most 128 bytes, no slash and no control characters, and is not only dots") // it is a path segment
 	}
 	email, err := optionalEmail(string(u.Email))

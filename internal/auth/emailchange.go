@@ -115,7 +115,7 @@ func (s *Service) refuseTakenAddress(ctx context.Context, c Caller, user User, e
 			if told.IsZero() {
 				continue
 			}
-			if err := s.takeMailLimit(ctx, tx, c.Project, told); err != nil {
+			if err := s.takeMailLimit(ctx, tx, c, told); err != nil {
 				return err
 			}
 		}
@@ -185,7 +185,7 @@ func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) erro
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {
 			return err
 		}
-		if err := s.queueReset(ctx, tx, c, u); err != nil {
+		if err := s.queueOwnedReset(ctx, tx, c, u); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventEmailTakenBack, OutcomeAllowed, u.ID)

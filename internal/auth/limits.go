@@ -3,11 +3,25 @@ package auth
 import (
 	"cmp"
 	"context"
+	"time"
 )
 
-// signInKeys are the limiter keys of one try to prove a password: of the account, by its canonical address, and of where the try comes from.
-func signInKeys(c Caller, account string) (accountKey, sourceKey string) {
-	return "sign-in/account/" + account, "sign-in/source/" + source(c.Addr)
+// signInBudget is one of the budgets that a try to prove a password counts against.
+type signInBudget struct {
+	key      string
+	interval time.Duration
+	burst    int
+}
+
+// signInBudgets are those of an account from one source, of the account from all sources, looser, so that one guesser cannot lock the owner out, and of the
+// source for all accounts.
+func signInBudgets(c Caller, account string) []signInBudget {
+	set, from := c.Project.Settings, source(c.Addr)
+	return []signInBudget{
+		{"sign-in/account/" + account + "/" + from, set.SignInAccountInterval, set.SignInAccountBurst},
+		{"sign-in/account/" + account, set.SignInAccountInterval / crowd, set.SignInAccountBurst * crowd},
+		{"sign-in/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst},
+	}
 }
 
 // accountName is what limits know an account by.
@@ -15,21 +29,22 @@ func accountName(u User) string { return cmp.Or(string(u.Email), string(u.ID)) }
 
 // takeSignInTry counts a try before any secret is checked (P29). refundSignInTry gives it back once the secret was right, so that only failures add up.
 func (s *Service) takeSignInTry(ctx context.Context, c Caller, account string) error {
-	accountKey, sourceKey := signInKeys(c, account)
-	set, now := c.Project.Settings, s.now()
+	now := s.now()
 	return s.store.Update(ctx, func(tx Tx) error {
-		if err := takeLimit(ctx, tx, c.Project.ID, accountKey, now, set.SignInAccountInterval, set.SignInAccountBurst); err != nil {
-			return err
+		for _, b := range signInBudgets(c, account) {
+			if err := takeLimit(ctx, tx, c.Project.ID, b.key, now, b.interval, b.burst); err != nil {
+				return err
+			}
 		}
-		return takeLimit(ctx, tx, c.Project.ID, sourceKey, now, set.SignInSourceInterval, set.SignInSourceBurst)
+		return nil
 	})
 }
 
 func (s *Service) refundSignInTry(ctx context.Context, tx Tx, c Caller, account string) error {
-	accountKey, sourceKey := signInKeys(c, account)
-	set := c.Project.Settings
-	if err := tx.RefundLimit(ctx, c.Project.ID, accountKey, set.SignInAccountInterval); err != nil {
-		return err
+	for _, b := range signInBudgets(c, account) {
+		if err := tx.RefundLimit(ctx, c.Project.ID, b.key, b.interval); err != nil {
+			return err
+		}
 	}
-	return tx.RefundLimit(ctx, c.Project.ID, sourceKey, set.SignInSourceInterval)
+	return nil
 }

@@ -17,6 +17,9 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if oldPassword == "" || newPassword == "" {
 		return newError(CodeMissingPassword, "the old and the new password are needed")
 	}
+	if err := checkPassword(c.Project, user.Email, newPassword); err != nil {
+		return err
+	}
 	if err := s.takeSignInTry(ctx, c, accountName(user)); err != nil {
 		return err
 	}

@@ -23,13 +23,21 @@ func (s *Service) SendPasswordReset(ctx context.Context, c Caller, email string)
 }
 
 func (s *Service) queueReset(ctx context.Context, tx Tx, c Caller, u User) error {
+	if err := s.takeMailLimit(ctx, tx, c, u.Email); err != nil {
+		return err
+	}
+	return s.queueOwnedReset(ctx, tx, c, u)
+}
+
+// queueOwnedReset is queueReset for a caller who has just proven the address.
+func (s *Service) queueOwnedReset(ctx context.Context, tx Tx, c Caller, u User) error {
 	p := c.Project
 	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}, p.Settings.ResetCodeTTL)
 	if err != nil {
 		return err
 	}
 	link := s.link(p, p.Settings.ResetPasswordURL, PageResetPassword, code, u.ID)
-	return s.queueMail(ctx, tx, c, MailResetPassword, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
+	return s.queueUnlimited(ctx, tx, c, MailResetPassword, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
 }
 
 // ResetPassword sets a new password with the code of a reset link, proves the address, and ends all sessions. What else keeps the account from signing in

@@ -23,6 +23,7 @@ const (
 	EventEmailChangeAsked  Event = "email.change_request"
 	EventEmailChanged      Event = "email.change"
 	EventEmailTakenBack    Event = "email.take_back"
+	EventUserRead          Event = "user.read"
 	EventUserCreated       Event = "user.create"
 	EventUserUpdated       Event = "user.update"
 	EventUserDisabled      Event = "user.disable"
@@ -81,12 +82,39 @@ func (s *Service) audit(ctx context.Context, tx Tx, c Caller, event Event, outco
 // decided unrecorded (P45, P46).
 func (s *Service) deny(ctx context.Context, c Caller, event Event, user UserID, refusal *Error) error {
 	err := s.store.Update(ctx, func(tx Tx) error {
-		return s.audit(ctx, tx, c, event, OutcomeDenied, user, "code", string(refusal.Code))
+		if enough, err := s.enoughDenials(ctx, tx, c); err != nil || enough {
+			return err
+		}
+		return s.audit(ctx, tx, c, event, OutcomeDenied, recordable(user), "code", string(refusal.Code))
 	})
 	if err != nil {
 		return err
 	}
 	return refusal
+}
+
+// enoughDenials tells whether an anonymous source has filled its share of the log: beyond a burst, one refusal a second is recorded, so that nobody can fill the
+// disk with them (P54).
+func (s *Service) enoughDenials(ctx context.Context, tx Tx, c Caller) (bool, error) {
+	if c.Actor() != ActorAnonymous {
+		return false, nil
+	}
+	var project ProjectID
+	if c.Project != nil {
+		project = c.Project.ID
+	}
+	wait, err := tx.TakeLimit(ctx, project, "denials/"+source(c.Addr), s.now(), time.Second, denialBurst)
+	return wait > 0, err
+}
+
+const denialBurst = 1000
+
+// recordable is the uid that a record names; text from outside that can be nobody's is left out.
+func recordable(id UserID) UserID {
+	if len(id) > maxUserID || !isStorable(string(id)) {
+		return ""
+	}
+	return id
 }
 
 // takeLimit counts one use of the key, in tx, and gives CodeTooManyAttempts where the budget is spent.

@@ -48,7 +48,7 @@ func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Toke
 func (s *Service) refuseUnknownToken(ctx context.Context, c Caller, presented string) error {
 	refusal := errInvalidRefreshToken
 	if len(presented) == refreshTokenChars && isUserID(presented[:userIDChars]) {
-		gone := AuditFilter{Event: EventUserDeleted, User: UserID(presented[:userIDChars]), Limit: 1}
+		gone := AuditFilter{Event: EventUserDeleted, Outcome: OutcomeAllowed, User: UserID(presented[:userIDChars]), Limit: 1}
 		records, err := s.store.ListAudit(ctx, c.Project.ID, gone)
 		if err != nil {
 			return fmt.Errorf("record of deletion: %w", err)

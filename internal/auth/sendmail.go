@@ -10,10 +10,15 @@ import (
 
 // queueMail renders a mail and puts it into the outbox, in the transaction of the change that it announces (P43). to is a stored address (P4).
 func (s *Service) queueMail(ctx context.Context, tx Tx, c Caller, kind MailKind, to Email, u User, data MailData) error {
-	p := c.Project
-	if err := s.takeMailLimit(ctx, tx, p, to); err != nil {
+	if err := s.takeMailLimit(ctx, tx, c, to); err != nil {
 		return err
 	}
+	return s.queueUnlimited(ctx, tx, c, kind, to, u, data)
+}
+
+// queueUnlimited is queueMail for what must not depend on how many mails others have asked for.
+func (s *Service) queueUnlimited(ctx context.Context, tx Tx, c Caller, kind MailKind, to Email, u User, data MailData) error {
+	p := c.Project
 	data.ProjectName, data.UserName, data.Email = p.DisplayName, u.Name, string(u.Email)
 	msg, err := s.render(ctx, tx, c, kind, u, data)
 	if err != nil {
@@ -36,9 +41,20 @@ func (s *Service) queueMail(ctx context.Context, tx Tx, c Caller, kind MailKind,
 	return nil
 }
 
-// takeMailLimit counts one mail, or the wish for one, to an address (P29).
-func (s *Service) takeMailLimit(ctx context.Context, tx Tx, p *Project, to Email) error {
-	return takeLimit(ctx, tx, p.ID, "mail/"+string(to), s.now(), p.Settings.MailAddressInterval, p.Settings.MailAddressBurst)
+// crowd is how many sources' budgets make up the budget of what they all use.
+const crowd = 5
+
+// takeMailLimit counts one mail, or the wish for one, to an address: by who asks, and looser in all, so that one source cannot use up an address' mails (P29).
+// An admin's mails are not limited.
+func (s *Service) takeMailLimit(ctx context.Context, tx Tx, c Caller, to Email) error {
+	if c.IsAdmin() {
+		return nil
+	}
+	set, now := c.Project.Settings, s.now()
+	if err := takeLimit(ctx, tx, c.Project.ID, "mail/source/"+source(c.Addr)+"/"+string(to), now, set.MailAddressInterval, set.MailAddressBurst); err != nil {
+		return err
+	}
+	return takeLimit(ctx, tx, c.Project.ID, "mail/"+string(to), now, set.MailAddressInterval/crowd, set.MailAddressBurst*crowd)
 }
 
 // render falls back to the built-in templates where the project's own fail: a mail in the wrong words is better than none.

@@ -23,6 +23,9 @@ func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if !p.Settings.SelfSignUp {
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
 	}
+	if err := checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
+		return Tokens{}, err
+	}
 	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", errEmailInUse)
 	} else if !errors.Is(err, ErrNotFound) {
@@ -85,7 +88,8 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := s.sendVerification(ctx, tx, c, u, u.VerificationRequired); err != nil {
+		// Others may have used up the address' mails; the account does not depend on it, and the mail can be asked for again.
+		if err := s.sendVerification(ctx, tx, c, u, u.VerificationRequired); err != nil && CodeOf(err) != CodeTooManyAttempts {
 			return err
 		}
 		if err := s.audit(ctx, tx, c, EventSignUp, OutcomeAllowed, u.ID); err != nil {

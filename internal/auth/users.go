@@ -21,7 +21,7 @@ func (s *Service) QueryUsers(ctx context.Context, c Caller, q UserQuery) ([]User
 			return nil, 0, err
 		}
 		q.Only = user.ID
-	} else if err := permission.check(c, "", s.rolesOf(ctx, c)); err != nil {
+	} else if err := s.permit(ctx, c, EventUserRead, "", permission); err != nil {
 		return nil, 0, err
 	}
 	return s.store.QueryUsers(ctx, c.Project.ID, q)
@@ -35,7 +35,7 @@ func (s *Service) rolesOf(ctx context.Context, c Caller) func() ([]Role, error) 
 func (s *Service) permit(ctx context.Context, c Caller, event Event, id UserID, permission Permission) error {
 	err := permission.check(c, id, s.rolesOf(ctx, c))
 	switch CodeOf(err) {
-	case CodePermissionDenied, CodeAdminRequired, CodeUnauthenticated:
+	case CodePermissionDenied, CodeAdminRequired:
 		return s.deny(ctx, c, event, id, AsError(err))
 	}
 	return err
@@ -43,7 +43,7 @@ func (s *Service) permit(ctx context.Context, c Caller, event Event, id UserID, 
 
 // GetUser gives one record of the users table, to whom usersGetPermission lets. It fails with CodeNoUserForID.
 func (s *Service) GetUser(ctx context.Context, c Caller, id UserID) (User, error) {
-	if err := c.Project.Settings.UsersGetPermission.check(c, id, s.rolesOf(ctx, c)); err != nil {
+	if err := s.permit(ctx, c, EventUserRead, id, c.Project.Settings.UsersGetPermission); err != nil {
 		return User{}, err
 	}
 	return s.userByID(ctx, c, id)
@@ -89,6 +89,10 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 		if err != nil {
 			return err
 		}
+		patch, err := ownRoles(c, stored, patch)
+		if err != nil {
+			return err
+		}
 		if u, err = s.applyPatch(ctx, tx, stored, patch); err != nil {
 			return err
 		}
@@ -105,6 +109,19 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 		return User{}, s.deny(ctx, c, EventUserUpdated, id, AsError(err))
 	}
 	return u, err
+}
+
+// ownRoles refuses a user's change of roles before any name is looked up, so that names cannot be probed; the same roles again are no change.
+func ownRoles(c Caller, u User, patch UserPatch) (UserPatch, error) {
+	if c.IsAdmin() {
+		return patch, nil
+	}
+	same := patch.Roles == nil || slices.EqualFunc(*patch.Roles, u.Roles, func(a string, b RoleID) bool { return a == string(b) })
+	if !same || len(patch.AddRoles) > 0 || len(patch.RemoveRoles) > 0 {
+		return patch, newError(CodeAdminRequired, "roles change only by admin")
+	}
+	patch.Roles = nil
+	return patch, nil
 }
 
 func (s *Service) patchedPassword(ctx context.Context, c Caller, u User, patch UserPatch) (string, error) {
@@ -250,6 +267,7 @@ func (s *Service) DeleteUser(ctx context.Context, c Caller, id UserID) error {
 const (
 	maxProfileBytes    = 1024 // name and picture, each
 	maxAttributeName   = 64
+	maxUserID          = 128 // imported ones; ours have userIDChars
 	maxAttributes      = 100
 	maxAttributesBytes = 32 << 10
 	maxClaimsBytes     = 1000 // as in the service that tokens are shaped after

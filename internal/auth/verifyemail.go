@@ -14,7 +14,7 @@ func (s *Service) SendVerification(ctx context.Context, c Caller, email string) 
 		return s.unknownAddress(ctx, c, EventVerifyRequested, email, err, CodeNoUserForID)
 	}
 	if u.EmailVerified || u.InvitePending { // counted all the same, or a limit would tell who is registered
-		return s.store.Update(ctx, func(tx Tx) error { return s.takeMailLimit(ctx, tx, c.Project, u.Email) })
+		return s.store.Update(ctx, func(tx Tx) error { return s.takeMailLimit(ctx, tx, c, u.Email) })
 	}
 	return s.commitMail(ctx, func(tx Tx) error {
 		if err := s.sendVerification(ctx, tx, c, u, true); err != nil {
@@ -43,7 +43,7 @@ func (s *Service) unknownAddress(ctx context.Context, c Caller, event Event, typ
 		return err
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
-		if err := s.takeMailLimit(ctx, tx, c.Project, email); err != nil {
+		if err := s.takeMailLimit(ctx, tx, c, email); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, event, OutcomeDenied, "", "code", string(code))

@@ -385,7 +385,12 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"due mail":   `SELECT id FROM outbox WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2`,
 		"sessions":   `SELECT id FROM sessions WHERE project = $1 AND revoked_at = 0 AND user_id = $2 ORDER BY created_at DESC, id DESC`,
 		"living":     `SELECT id FROM sessions WHERE project = $1 AND revoked_at = 0 ORDER BY created_at DESC, id DESC LIMIT $2`,
-		"identities": `SELECT subject FROM identities WHERE project = $1 AND user_id = $2`,
+		"identities": `SELECT ` + identityColumns + ` FROM identities WHERE project = $1 AND user_id = $2 ORDER BY provider_id, subject`,
+		"deletion":   `SELECT id FROM audit WHERE 1 = 1 AND project = $1 AND event = $2 AND user_id = $2 AND user_id <> '' ORDER BY id DESC LIMIT 1`,
+		"revocation": `UPDATE sessions SET revoked_at = 3 WHERE project = $1 AND user_id = $2 AND id <> $2 AND revoked_at = 0`,
+		"void":       `DELETE FROM oob_codes WHERE project = $1 AND user_id = $2 AND purpose IN ('verify_email')`,
+		"tokens":     `SELECT hash FROM refresh_tokens WHERE project = $1 AND session_id = $2`,
+		"own roles":  `DELETE FROM user_roles WHERE project = $1 AND user_id = $2`,
 		"audit":      `SELECT id FROM audit WHERE 1 = 1 ORDER BY id DESC LIMIT $2`,
 		"codes":      sweepCodes, "revoked": sweepSessions, "limits": sweepLimits, "keys": sweepKeys, "mail": sweepMail,
 	} {
@@ -400,7 +405,8 @@ func TestQueriesUseIndexes(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 				t.Error(err)
 			}
-			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "INDEX") || strings.Contains(detail, "TEMP B-TREE") {
+			wholeProject := strings.HasSuffix(detail, "(project=?)") && name != "count" && name != "creation" && name != "living"
+			if wholeProject || strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "INDEX") || strings.Contains(detail, "TEMP B-TREE") {
 				t.Errorf("%s: %s", name, detail)
 			}
 		}

@@ -1,4 +1,5 @@
 -- {{TEXT}}, {{INT}}, {{REAL}}, {{BLOB}}, {{TABLE}} and {{CLUSTERED}} are replaced for the engine; see migrate.go.
+-- {{CLUSTERED}} is only for tables with no second way in: SQLite prefers a clustered key, even its first column alone, to a better index.
 -- Instants are unix milliseconds, 0 for none. Truth values are 0 and 1.
 
 CREATE TABLE projects (
@@ -41,7 +42,7 @@ CREATE TABLE users (
 	author                {{TEXT}} NOT NULL,
 	PRIMARY KEY (project, id),
 	UNIQUE (project, email)
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX users_by_creation ON users (project, created_at, id);
 
@@ -52,7 +53,7 @@ CREATE TABLE roles (
 	created_at {{INT}} NOT NULL,
 	PRIMARY KEY (project, id),
 	UNIQUE (project, name)
-) {{CLUSTERED}};
+) {{TABLE}};
 
 -- An index of users.roles.
 CREATE TABLE user_roles (
@@ -62,7 +63,7 @@ CREATE TABLE user_roles (
 	PRIMARY KEY (project, role_id, user_id),
 	FOREIGN KEY (project, role_id) REFERENCES roles (project, id) ON DELETE CASCADE,
 	FOREIGN KEY (project, user_id) REFERENCES users (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX user_roles_by_user ON user_roles (project, user_id);
 
@@ -80,7 +81,7 @@ CREATE TABLE user_attributes (
 	number_value {{REAL}},
 	PRIMARY KEY (project, user_id, name, place),
 	FOREIGN KEY (project, user_id) REFERENCES users (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX user_attributes_by_text ON user_attributes (project, name, kind, text_key) WHERE text_key IS NOT NULL;
 CREATE INDEX user_attributes_by_number ON user_attributes (project, name, kind, number_value) WHERE number_value IS NOT NULL;
@@ -96,9 +97,9 @@ CREATE TABLE identities (
 	last_sign_in_at {{INT}} NOT NULL,
 	PRIMARY KEY (project, provider_id, subject),
 	FOREIGN KEY (project, user_id) REFERENCES users (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
-CREATE INDEX identities_by_user ON identities (project, user_id);
+CREATE INDEX identities_by_user ON identities (project, user_id, provider_id, subject);
 
 CREATE TABLE sessions (
 	project      {{TEXT}} NOT NULL,
@@ -112,7 +113,7 @@ CREATE TABLE sessions (
 	user_agent   {{TEXT}} NOT NULL,
 	PRIMARY KEY (project, id),
 	FOREIGN KEY (project, user_id) REFERENCES users (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX sessions_by_user ON sessions (project, user_id, created_at, id);
 CREATE INDEX sessions_living ON sessions (project, created_at, id) WHERE revoked_at = 0;
@@ -129,7 +130,7 @@ CREATE TABLE refresh_tokens (
 	successor_salt {{BLOB}},
 	PRIMARY KEY (project, hash),
 	FOREIGN KEY (project, session_id) REFERENCES sessions (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX refresh_tokens_by_session ON refresh_tokens (project, session_id);
 
@@ -145,7 +146,7 @@ CREATE TABLE oob_codes (
 	consumed_at {{INT}} NOT NULL,
 	PRIMARY KEY (project, hash),
 	FOREIGN KEY (project, user_id) REFERENCES users (project, id) ON DELETE CASCADE
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX oob_codes_by_user ON oob_codes (project, user_id, purpose);
 CREATE INDEX oob_codes_by_expiry ON oob_codes (expires_at);
@@ -213,7 +214,7 @@ CREATE TABLE audit (
 	request_id  {{TEXT}} NOT NULL,
 	detail      {{TEXT}} NOT NULL,
 	PRIMARY KEY (project, id)
-) {{CLUSTERED}};
+) {{TABLE}};
 
 CREATE INDEX audit_by_id ON audit (id);
 CREATE INDEX audit_by_user ON audit (project, user_id, id) WHERE user_id <> '';
