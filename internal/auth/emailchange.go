@@ -214,3 +214,45 @@ func (s *Service) evictSquatter(ctx context.Context, tx Tx, c Caller, u User, em
 	}
 	return s.audit(ctx, tx, c, EventEmailChanged, OutcomeAllowed, squatter.ID, "reason", "taken back by its owner")
 }
+
+// giveBack deals with an account that a proven owner moved to an address without proving that one: now that somebody else proves it, the account returns to its
+// owner's address, without sessions, and the address is free for a clean account of whoever proved it (P2). It tells whether the account is such a one.
+// Otherwise the owner's way back could later take the account from whoever began to use it.
+func (s *Service) giveBack(ctx context.Context, tx Tx, c Caller, u User) (bool, error) {
+	if u.EmailVerified {
+		return false, nil
+	}
+	ways, err := tx.ListOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail)
+	if err != nil {
+		return false, fmt.Errorf("ways back: %w", err)
+	}
+	for _, way := range ways {
+		if way.NewEmail != u.Email || !way.ConsumedAt.IsZero() || !way.ExpiresAt.After(s.now()) {
+			continue
+		}
+		return true, s.returnTo(ctx, tx, c, u, way.Email)
+	}
+	return false, nil
+}
+
+// returnTo gives the account its proven address again. Where another account has proven that address since, it is left without one.
+func (s *Service) returnTo(ctx context.Context, tx Tx, c Caller, u User, owned Email) error {
+	switch err := s.evictSquatter(ctx, tx, c, u, owned); CodeOf(err) {
+	case "":
+	case CodeEmailInUse:
+		owned = ""
+	default:
+		return err
+	}
+	u.Email, u.EmailVerified, u.UpdatedAt = owned, owned != "", s.now()
+	if err := tx.UpdateUser(ctx, u); err != nil {
+		return err
+	}
+	if err := tx.VoidOOBCodes(ctx, u.Project, u.ID); err != nil {
+		return err
+	}
+	if err := s.endSessions(ctx, tx, u, ""); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, c, EventEmailChanged, OutcomeAllowed, u.ID, "reason", "the new address was proven by somebody else")
+}

@@ -62,7 +62,28 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword
 		if err != nil {
 			return err
 		}
+		moved, err := s.giveBack(ctx, tx, c, u)
+		if err != nil {
+			return err
+		}
+		if moved {
+			return s.createProven(ctx, tx, c, found.Email, hash)
+		}
 		return s.proveWithPassword(ctx, tx, c, EventPasswordReset, u, hash)
 	})
 	return s.codeDenied(ctx, c, EventPasswordReset, found.User, err)
+}
+
+// createProven makes a clean account for whoever has just proven an address that somebody else's account had merely claimed.
+func (s *Service) createProven(ctx context.Context, tx Tx, c Caller, email Email, hash string) error {
+	u, err := s.newUser(c, email)
+	if err != nil {
+		return err
+	}
+	u.EmailVerified = true
+	u.PasswordHash, u.PasswordUpdatedAt = hash, u.CreatedAt
+	if err := tx.CreateUser(ctx, u); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, c, EventPasswordReset, OutcomeAllowed, u.ID, "account", "new")
 }

@@ -256,6 +256,15 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 		return User{}, "", err
 	}
 	facts.accountExists = err == nil
+	if facts.accountExists && !facts.identityKnown && facts.identityVerified {
+		moved, err := s.giveBack(ctx, tx, c, u)
+		if err != nil {
+			return User{}, "", err
+		}
+		if moved { // the address is free again
+			facts.accountExists, u = false, User{}
+		}
+	}
 	facts.accountVerified, facts.accountIsInvitee, facts.accountIsDisabled = u.EmailVerified, u.InvitePending, u.Disabled
 	decision := decideJoin(facts)
 	u, err = s.carryOut(ctx, tx, c, decision, u, known, s.newIdentity(c, providerID, external), external)

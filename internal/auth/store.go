@@ -41,6 +41,8 @@ type Reader interface {
 	GetRefreshToken(ctx context.Context, p ProjectID, hash []byte) (RefreshToken, error)
 
 	GetOOBCode(ctx context.Context, p ProjectID, hash []byte) (OOBCode, error)
+	// ListOOBCodes gives the user's codes of the purpose, used and expired ones too, the newest first.
+	ListOOBCodes(ctx context.Context, p ProjectID, user UserID, purpose OOBPurpose) ([]OOBCode, error)
 
 	GetIdentityProvider(ctx context.Context, p ProjectID, id string) (IdentityProvider, error)
 	ListIdentityProviders(ctx context.Context, p ProjectID) ([]IdentityProvider, error) // by id

@@ -17,6 +17,10 @@ func (r reader) GetOOBCode(ctx context.Context, p auth.ProjectID, hash []byte) (
 	return get(ctx, r.q, oobFields, `SELECT `+oobColumns+` FROM oob_codes WHERE project = $1 AND hash = $2`, p, hash)
 }
 
+func (r reader) ListOOBCodes(ctx context.Context, p auth.ProjectID, user auth.UserID, purpose auth.OOBPurpose) ([]auth.OOBCode, error) {
+	return list(ctx, r.q, oobFields, `SELECT `+oobColumns+` FROM oob_codes WHERE project = $1 AND user_id = $2 AND purpose = $3 ORDER BY created_at DESC`, p, user, purpose)
+}
+
 func (t *tx) CreateOOBCode(ctx context.Context, c auth.OOBCode) error {
 	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
 		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt)

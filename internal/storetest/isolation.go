@@ -123,6 +123,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ConsumeSignInFlow": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ConsumeSignInFlow(ctx, two, []byte("session"), now)
 	},
+	"ListOOBCodes": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ListOOBCodes(ctx, two, anna, auth.PurposeInvite)
+	},
 	"ListSigningKeys":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSigningKeys(ctx, two) },
 	"ListMailTemplates": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMailTemplates(ctx, two) },
 	"GetMail":           func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetMail(ctx, two, "mail") },
