@@ -65,7 +65,7 @@ var options = []option{
 		def: func(*settings) string { return strconv.Itoa(runtime.GOMAXPROCS(0)) }, set: number(1, 1024, func(s *settings) *int { return &s.server.HashWorkers })},
 	{key: "hash-queue", help: "Password checks that may wait; more are answered with 503.", shown: "48 per worker",
 		def: func(s *settings) string { return strconv.Itoa(48 * s.server.HashWorkers) }, set: number(1, 100000, func(s *settings) *int { return &s.server.HashQueue })},
-	{key: "max-connections", help: "Connections that may be open at a time.", shown: "2048", def: text("2048"),
+	{key: "max-connections", help: "Connections that may be open at a time; one direct peer that is no trusted proxy may hold a quarter.", shown: "2048", def: text("2048"),
 		set: number(1, 1000000, func(s *settings) *int { return &s.server.MaxConnections })},
 	{key: "shutdown-grace", help: "How long requests may take to finish once the server is told to stop.", shown: "20s", def: text("20s"), set: setShutdownGrace},
 	{key: "log-format", help: "json or text.", shown: "json", def: text("json"), set: setLogFormat},

@@ -145,7 +145,7 @@ var settingTable = []Setting{
 	urlSetting("resetPasswordURL", "the app's page that password reset links lead to", func(s *Settings) *string { return &s.ResetPasswordURL }),
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),
 	{Key: "language", Type: "language", Range: "a BCP 47 tag", Default: "en", Hardened: "en", Help: "language of mails to users whose own is unknown", apply: applyLanguage},
-	{Key: "mailFrom", Type: "address", Range: "an email address, or empty for the server's", Help: "sender of the project's mails", apply: applyMailFrom},
+	{Key: "mailFrom", Type: "address", Range: "an email address, or empty for the server's", Help: "sender of the project's mails; without an smtp of its own, only in the domain of the server's sender", apply: applyMailFrom},
 	{Key: SettingSMTP, Type: "secret", Range: "smtp://user:password@host:port or smtps://…; empty for the server's", Help: "the project's own SMTP server; write-only", apply: checkSMTPForm},
 
 	permissionSetting("usersListPermission", "admin", "admin", "who may list the users table", func(s *Settings) *Permission { return &s.UsersListPermission }),

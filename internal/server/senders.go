@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	netmail "net/mail"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -46,7 +47,7 @@ func (s *senders) forProject(ctx context.Context, id auth.ProjectID) (mail.Sende
 	if from.Name == "" || ownFrom != "" {
 		from.Name = displayName
 	}
-	if ownFrom != "" {
+	if ownFrom != "" && (smtpURL != "" || sameDomain(string(ownFrom), s.from)) {
 		from.Address = string(ownFrom)
 	}
 	if smtpURL == "" {
@@ -60,6 +61,13 @@ func (s *senders) forProject(ctx context.Context, id auth.ProjectID) (mail.Sende
 		return nil, "", fmt.Errorf("the project's SMTP server: %w", err)
 	}
 	return own, from.String(), nil
+}
+
+// sameDomain tells whether an address lies in the domain of another, or below: through the server's SMTP no project writes in another domain's name (P37).
+func sameDomain(address, other string) bool {
+	_, domain, _ := strings.Cut(address, "@")
+	_, home, _ := strings.Cut(other, "@")
+	return domain == home || strings.HasSuffix(domain, "."+home)
 }
 
 // ownServer makes the sender for an SMTP server that a project's admin chose. It must not read this machine's files or reach its network (P17).

@@ -31,6 +31,8 @@ func TestSenders(t *testing.T) {
 		{name: "the server's", smtp: &server, sender: true, from: `"The Shop" <noreply@example.com>`},
 		{name: "the server's with a name", smtp: &server, fromName: "Acme", sender: true, from: `"Acme" <noreply@example.com>`},
 		{name: "the project's address", smtp: &server, fromName: "Acme", settings: map[string]string{"mailFrom": "hello@shop.example.com"}, sender: true, from: `"The Shop" <hello@shop.example.com>`},
+		{name: "an address of another domain", smtp: &server, settings: map[string]string{"mailFrom": "ceo@bank.example"}, sender: true, from: `"The Shop" <noreply@example.com>`},
+		{name: "another domain's address over the project's server", smtp: &server, settings: map[string]string{"mailFrom": "a@shop.test", "smtp": "smtps://u:p@mail.shop.test"}, sender: true, from: `"The Shop" <a@shop.test>`},
 		{name: "the project's server", settings: map[string]string{"smtp": "smtps://u:p@mail.example.com"}, sender: true, from: `"The Shop" <noreply@example.com>`},
 	}
 	for _, test := range tests {

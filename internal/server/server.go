@@ -62,7 +62,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
-	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), web.LimitListener(ln, s.config.MaxConnections), s.config.ShutdownGrace)
+	limited := web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
+	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), limited, s.config.ShutdownGrace)
 	stop()
 	background.Wait()
 	s.flushTraces(ctx)
@@ -82,6 +83,9 @@ func (s *Server) listenMetrics() (net.Listener, error) {
 
 // maxScrapers bounds the connections to the metrics.
 const maxScrapers = 16
+
+// peerShare is the part of all connections, one in so many, that one direct peer may hold.
+const peerShare = 4
 
 func (s *Server) serveMetrics(ctx context.Context, ln net.Listener) {
 	router := web.NewRouter([]web.Route{{Method: http.MethodGet, Pattern: "/metrics", Name: "metrics", Handler: func(w http.ResponseWriter, r *http.Request) error {
