@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
+	"internal/authtest":         {"internal/auth", "internal/mail", "internal/password", "internal/secret", "internal/storetest"},
 }
 
 // mayNotImport are packages from elsewhere that have one home.

@@ -79,7 +79,7 @@ func TestUserTokens(t *testing.T) {
 	touch(bearerOf(ann.idToken), bearerOf(ann.idToken)).wantError(401, missing)
 	touch(bearerOf(ann.refreshToken)).wantError(401, missing)
 	touch(bearerOf(ann.idToken[:len(ann.idToken)-6]+"AAAAAA")).wantError(403, invalid)
-	s.clock.move(time.Hour)
+	s.clock.Advance(time.Hour)
 	touch(bearerOf(ann.idToken)).wantError(403, "Auth token has expired. Get a fresh one from your client app and try again")
 	fresh := text(s.post("/token/refresh", map[string]any{"refresh_token": ann.refreshToken}).data(), "idToken")
 	touch(bearerOf(fresh)).data()

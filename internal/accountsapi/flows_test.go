@@ -63,7 +63,7 @@ func TestAccountLife(t *testing.T) {
 	}
 	checkIDToken(t, s, idToken, uid, email)
 
-	s.clock.move(10 * time.Second)
+	s.clock.Advance(10 * time.Second)
 	data = s.post("/token/refresh", refreshOf(refreshToken)).data()
 	fresh := text(data, "id_token")
 	want := map[string]any{
@@ -108,7 +108,7 @@ func checkIDToken(t *testing.T, s *testServer, idToken, uid, email string) {
 		}
 		return v
 	}
-	now := float64(s.clock.read().Unix())
+	now := float64(s.clock.Now().Unix())
 	claims := read(parts[1])
 	if text(claims, "sid") == "" {
 		t.Error("the id token names no session")
@@ -191,12 +191,12 @@ func TestSignUpWithVerificationEnforced(t *testing.T) {
 	if !strings.HasPrefix(first.String(), "https://app.example.com/verify?lang=en&oobCode=") {
 		t.Errorf("link is %s, want the project's page with its query kept", first)
 	}
-	s.clock.move(time.Second)
+	s.clock.Advance(time.Second)
 	s.post("/verify/email", map[string]any{"email": "Ann@example.com"}).wantNoContent()
 	body := map[string]any{"oobCode": first.Query().Get("oobCode"), "uid": uid}
 	s.post("/verify/email", body).wantError(400, "INVALID_OOB_CODE") // voided by the second
 	body["oobCode"] = s.code(auth.MailVerifyEmail, "ann@example.com")
-	s.clock.move(25 * time.Hour)
+	s.clock.Advance(25 * time.Hour)
 	s.post("/verify/email", body).wantError(400, "EXPIRED_OOB_CODE")
 	s.post("/verify/email", map[string]any{"email": "ann@example.com"}).wantNoContent()
 	body["oobCode"] = s.code(auth.MailVerifyEmail, "ann@example.com")
@@ -238,7 +238,7 @@ func TestInvite(t *testing.T) {
 	s.post("/invite", map[string]any{"email": 1}).wantError(422, "No email address provided")
 	s.post("/invite", map[string]any{"email": email}).wantNoContent()
 	first := s.link(auth.MailInvite, email)
-	s.clock.move(time.Second)
+	s.clock.Advance(time.Second)
 	s.post("/invite", map[string]any{"email": email}).wantNoContent()
 	second := s.link(auth.MailInvite, email)
 	uid := second.Query().Get("uid")
@@ -267,7 +267,7 @@ func TestInvite(t *testing.T) {
 	s.set("selfSignUp", "false")
 	s.post("/invite", map[string]any{"email": "bob@example.com"}).wantError(403, "Admin token is missing or invalid")
 	s.post("/invite", map[string]any{"email": "bob@example.com"}, asAdmin()).wantNoContent()
-	s.clock.move(8 * 24 * time.Hour)
+	s.clock.Advance(8 * 24 * time.Hour)
 	link := s.link(auth.MailInvite, "bob@example.com")
 	accept(link.Query().Get("oobCode"), link.Query().Get("uid"), testPassword).wantError(400, "EXPIRED_OOB_CODE")
 }
@@ -291,10 +291,10 @@ func TestPasswordReset(t *testing.T) {
 	reset(code, second).wantError(400, "INVALID_OOB_CODE")
 	s.post("/token/refresh", refreshOf(ann.refreshToken)).wantError(400, "TOKEN_EXPIRED")
 	wantTokens(t, s.post("/sign-in/email", credentialsOf(ann.email, second)).data())
-	s.clock.move(time.Second)
+	s.clock.Advance(time.Second)
 	s.post("/password-reset", map[string]any{"email": ann.email}).wantNoContent()
 	code = s.code(auth.MailResetPassword, ann.email)
-	s.clock.move(time.Hour)
+	s.clock.Advance(time.Hour)
 	reset(code, testPassword).wantError(400, "EXPIRED_OOB_CODE")
 }
 
@@ -356,7 +356,7 @@ func TestUpdateEmail(t *testing.T) {
 		t.Errorf("got %v, want the same account, unverified", data)
 	}
 	s.set("emailChange", "verified")
-	s.clock.move(6 * time.Minute)
+	s.clock.Advance(6 * time.Minute)
 	s.post("/update-email", map[string]any{"email": "third@example.com"}, own).wantError(403, "CREDENTIAL_TOO_OLD_LOGIN_AGAIN")
 }
 
@@ -396,7 +396,7 @@ func TestSignInLimit(t *testing.T) {
 	if got := refused.header.Get("Retry-After"); got != "90" {
 		t.Errorf("Retry-After is %q, want 90", got)
 	}
-	s.clock.move(90 * time.Second)
+	s.clock.Advance(90 * time.Second)
 	s.post("/sign-in/email", right).data()
 }
 

@@ -2,56 +2,31 @@ package accountsapi
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doorward/doorward/internal/auth"
-	"github.com/doorward/doorward/internal/mail"
-	"github.com/doorward/doorward/internal/password"
-	"github.com/doorward/doorward/internal/secret"
-	"github.com/doorward/doorward/internal/storetest"
+	"github.com/doorward/doorward/internal/authtest"
 	"github.com/doorward/doorward/internal/web"
 )
 
 const (
-	testPublicURL  = "https://auth.example.com"
+	testPublicURL  = authtest.PublicURL
 	testDomain     = "api.auth.example.com"
 	testAdminToken = "admin-token-of-the-tests"
 	testPassword   = "correct horse battery"
 )
-
-// fakeClock stands still until it is moved.
-type fakeClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *fakeClock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *fakeClock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // testServer is the surface over the real domain and store.
 type testServer struct {
@@ -59,7 +34,7 @@ type testServer struct {
 	store   auth.Store
 	service *auth.Service
 	admin   *auth.Admin
-	clock   *fakeClock
+	clock   *authtest.Clock
 	idp     *fakeProviders
 	handler http.Handler
 }
@@ -67,23 +42,10 @@ type testServer struct {
 // newTestServer makes a server whose project "default" has the documented preset and the given settings over it.
 func newTestServer(t testing.TB, settings map[string]string) *testServer {
 	t.Helper()
-	keyring, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "keys"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	renderer, err := mail.NewRenderer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	publicURL, err := url.Parse(testPublicURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &testServer{t: t, store: storetest.Open(t), clock: &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, idp: newFakeProviders()}
-	s.service = auth.NewService(auth.Config{
-		Store: s.store, Keyring: keyring, Mail: renderer, Providers: s.idp, Hashing: password.NewQueue(2, 8), Clock: s.clock.read, Rand: rand.Reader,
-		PublicURL: publicURL, Log: slog.New(slog.DiscardHandler),
-	})
+	s := &testServer{t: t, clock: authtest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), idp: newFakeProviders()}
+	config := authtest.Config(t, s.clock.Now)
+	config.Providers = s.idp
+	s.store, s.service = config.Store, auth.NewService(config)
 	s.admin = auth.NewAdmin(s.service)
 	api := New(Options{Service: s.service, Hosts: Hosts{Domain: testDomain}})
 	s.handler = web.Mounts([]web.Mount{

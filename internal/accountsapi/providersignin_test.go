@@ -243,7 +243,7 @@ func TestFlowEnds(t *testing.T) {
 		{"used for linking", func(s *testServer, f flow) {
 			s.post("/link/idp", f.byCode("ann"), bearerOf(s.signUp("bob@example.com").idToken)).data()
 		}, unknownFlow},
-		{"expired", func(s *testServer, _ flow) { s.clock.move(10 * time.Minute) }, unknownFlow},
+		{"expired", func(s *testServer, _ flow) { s.clock.Advance(10 * time.Minute) }, unknownFlow},
 		{"provider disabled", func(s *testServer, _ flow) {
 			s.putProvider(s.project(), "google.com", auth.ProviderChange{Enabled: &off})
 		}, notConfigured},
@@ -270,7 +270,7 @@ func TestFlowEnds(t *testing.T) {
 	f := s.begin("google.com")
 	s.putProvider(s.project(), "google.com", auth.ProviderChange{Enabled: &off})
 	s.putProvider(s.project(), "google.com", auth.ProviderChange{Enabled: &on})
-	s.clock.move(10*time.Minute - time.Millisecond)
+	s.clock.Advance(10*time.Minute - time.Millisecond)
 	s.post("/sign-in/idp", f.byCode("ann")).data()
 }
 

@@ -91,7 +91,7 @@ func TestUsersTable(t *testing.T) {
 	record := map[string]any{"uid": ann.uid, "email": "ann@example.com", "name": "", "roles": []any{}, "createdAt": created, "updatedAt": created}
 	s.do("GET", path, nil, own).wantData(record)
 
-	s.clock.move(60e9)
+	s.clock.Advance(60e9)
 	record["name"], record["plan"], record["updatedAt"] = "Ann", "pro", "2026-03-01T12:01:00.000Z"
 	s.do("PATCH", path, map[string]any{"name": "Ann", "plan": "pro", "gone": nil}, own).wantData(record)
 	whole := s.do("GET", path, nil, own).data()

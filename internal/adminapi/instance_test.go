@@ -23,7 +23,7 @@ func TestSessions(t *testing.T) {
 	admin := r.project("shop")
 	ada, bob := r.user("shop", "ada@example.com"), r.user("shop", "bob@example.com")
 	for _, email := range []string{"ada@example.com", "bob@example.com", "ada@example.com"} {
-		r.clock.move(time.Minute)
+		r.clock.Advance(time.Minute)
 		r.signIn("shop", email)
 	}
 	var order []string
@@ -58,7 +58,7 @@ func TestKeys(t *testing.T) {
 	ctx := t.Context()
 	admin := r.project("shop")
 	first := got(admin.ListKeys(ctx, "shop"))(t).Keys[0]
-	r.clock.move(time.Hour)
+	r.clock.Advance(time.Hour)
 	second := got(admin.RotateKey(ctx, "shop"))(t)
 	list := got(admin.ListKeys(ctx, "shop"))(t)
 	if len(list.Keys) != 2 || list.Keys[0].KID != second.KID || !list.Keys[0].Signing || list.Keys[1].KID != first.KID || list.Keys[1].Signing || list.Keys[1].ExpiresAt.IsZero() {
@@ -80,7 +80,7 @@ func TestMail(t *testing.T) {
 	admin, other := r.project("shop"), r.project("other")
 	u := r.user("shop", "ada@example.com")
 	must(t, admin.SendPasswordReset(ctx, "shop", u.UID))
-	r.clock.move(time.Minute)
+	r.clock.Advance(time.Minute)
 	invited := got(admin.InviteUser(ctx, "shop", Invite{Email: "bob@example.com"}))(t)
 	if !invited.InvitePending {
 		t.Errorf("invited %+v", invited)
@@ -130,7 +130,7 @@ func TestMail(t *testing.T) {
 func (r *rig) killMail(id string) {
 	r.t.Helper()
 	must(r.t, r.store.Update(r.t.Context(), func(tx auth.Tx) error {
-		now := r.clock.read()
+		now := r.clock.Now()
 		claimed, err := tx.ClaimMail(r.t.Context(), "lease", now, now.Add(time.Minute), 100)
 		if err != nil {
 			return err
@@ -150,7 +150,7 @@ func TestMailTemplates(t *testing.T) {
 	ctx := t.Context()
 	admin := r.project("shop")
 	must(t, admin.PutMailTemplate(ctx, "shop", "invite", "pt-BR", MailTemplateParts{Subject: "Bem-vindo a {{.ProjectName}}"}))
-	r.clock.move(time.Minute)
+	r.clock.Advance(time.Minute)
 	must(t, admin.PutMailTemplate(ctx, "shop", "invite", "pt-BR", MailTemplateParts{Subject: "Convite"}))
 	want := MailTemplateList{[]MailTemplate{{Kind: "invite", Language: "pt-BR", Subject: "Convite", UpdatedAt: testStart.Add(time.Minute)}}}
 	if diff := cmp.Diff(want, got(admin.ListMailTemplates(ctx, "shop"))(t)); diff != "" {
@@ -167,9 +167,9 @@ func TestAudit(t *testing.T) {
 	r := newRig(t)
 	ctx := t.Context()
 	admin := r.project("shop")
-	r.clock.move(time.Minute)
+	r.clock.Advance(time.Minute)
 	u := r.user("shop", "ada@example.com")
-	r.clock.move(time.Hour)
+	r.clock.Advance(time.Hour)
 	got(admin.DisableUser(ctx, "shop", u.UID))(t)
 
 	events := func(project string, f AuditFilter) []string {

@@ -50,7 +50,7 @@ func TestProviderLife(t *testing.T) {
 		t.Errorf("made (-want +got):\n%s", diff)
 	}
 
-	r.clock.move(time.Minute)
+	r.clock.Advance(time.Minute)
 	change := ProviderChange{
 		Enabled: ptr(false), Scopes: ptr([]string{"calendar"}), Parameters: ptr(map[string]string{"prompt": "consent"}), Implicit: ptr(true), TeamID: ptr("T"), KeyID: ptr("K"),
 	}

@@ -5,20 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/authtest"
 	"github.com/doorward/doorward/internal/mail"
-	"github.com/doorward/doorward/internal/password"
-	"github.com/doorward/doorward/internal/secret"
-	"github.com/doorward/doorward/internal/storetest"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -27,7 +22,7 @@ type rig struct {
 	t       *testing.T
 	store   auth.Store
 	admin   *auth.Admin
-	clock   *clock
+	clock   *authtest.Clock
 	idp     *fakeProviders
 	handler http.Handler
 	local   http.Handler
@@ -35,40 +30,14 @@ type rig struct {
 	last    string  // name of the operation that succeeded last
 }
 
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 var testStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	keyring, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "keys"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	renderer, err := mail.NewRenderer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, store: storetest.Open(t), clock: &clock{now: testStart}, idp: &fakeProviders{}}
-	r.admin = auth.NewAdmin(auth.NewService(auth.Config{
-		Store: r.store, Keyring: keyring, Mail: renderer, Providers: r.idp, Hashing: password.NewQueue(2, 8), Clock: r.clock.read, Rand: rand.Reader,
-		PublicURL: &url.URL{Scheme: "https", Host: "auth.example.com"}, Log: slog.New(slog.DiscardHandler),
-	}))
+	r := &rig{t: t, clock: authtest.NewClock(testStart), idp: &fakeProviders{}}
+	config := authtest.Config(t, r.clock.Now)
+	config.Providers = r.idp
+	r.store, r.admin = config.Store, auth.NewAdmin(auth.NewService(config))
 	r.handler = web.Chain(New(Options{Admin: r.admin, Links: mail.Links}).Handler(), web.RequestIDs(rand.Reader))
 	r.local = New(Options{Admin: r.admin, Links: mail.Links, Local: true}).Handler()
 	token, err := r.admin.CreateOperatorToken(t.Context(), r.admin.LocalOperator(auth.Caller{}), "tester")

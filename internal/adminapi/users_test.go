@@ -31,7 +31,7 @@ func TestUserLife(t *testing.T) {
 		t.Errorf("created (-want +got):\n%s", diff)
 	}
 
-	r.clock.move(time.Hour)
+	r.clock.Advance(time.Hour)
 	r.signIn("shop", "ada@example.com")
 	changed := got(admin.UpdateUser(ctx, "shop", created.UID, UserPatch{
 		Name: ptr(""), Roles: ptr([]string{}), CustomClaims: ptr(map[string]any{}), Attributes: map[string]any{"age": nil, "city": "London"},

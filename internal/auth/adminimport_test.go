@@ -277,7 +277,7 @@ func TestExportAndImport(t *testing.T) {
 	_, _, err = h.admin.CreateProject(h.ctx, h.operator(), auth.NewProject{ID: "copy", Preset: auth.PresetDocumented, Settings: fast()})
 	h.must(err)
 	c := h.anyoneOf("copy").AsActor(auth.ActorAdmin)
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	report, err = h.admin.ImportUsers(h.ctx, c, all, false)
 	h.must(err)
 	if report.Created != 2 || len(report.Failed) != 0 {

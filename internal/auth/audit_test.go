@@ -26,7 +26,7 @@ func TestEveryDecisionIsRecorded(t *testing.T) {
 		{"wrong password", func(h *harness, _ auth.Tokens) { _, _ = h.signIn(ada, otherPW) }, auth.EventSignIn, no, auth.ActorAnonymous, true},
 		{"unknown address", func(h *harness, _ auth.Tokens) { _, _ = h.signIn(grace, otherPW) }, auth.EventSignIn, no, auth.ActorAnonymous, false},
 		{"sign-up of a taken address", func(h *harness, _ auth.Tokens) { _, _ = h.trySignUp(ada, goodPW) }, auth.EventSignUp, no, auth.ActorAnonymous, false},
-		{"refresh", func(h *harness, up auth.Tokens) { h.clock.advance(time.Hour); _, _ = h.refresh(up.RefreshToken) }, auth.EventRefresh, yes, auth.ActorAnonymous, true},
+		{"refresh", func(h *harness, up auth.Tokens) { h.clock.Advance(time.Hour); _, _ = h.refresh(up.RefreshToken) }, auth.EventRefresh, yes, auth.ActorAnonymous, true},
 		{"bad refresh", func(h *harness, _ auth.Tokens) { _, _ = h.refresh("nothing") }, auth.EventRefresh, no, auth.ActorAnonymous, false},
 		{"reset asked", func(h *harness, _ auth.Tokens) { h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada)) }, auth.EventResetRequested, yes, auth.ActorAnonymous, true},
 		{"reset of nobody", func(h *harness, _ auth.Tokens) { _ = h.SendPasswordReset(h.ctx, h.anyone(), grace) }, auth.EventResetRequested, no, auth.ActorAnonymous, false},
@@ -80,7 +80,7 @@ func TestEveryDecisionIsRecorded(t *testing.T) {
 					continue
 				}
 				found = true
-				if r.Addr != clientAddr || r.RequestID != "request-1" || !r.At.Equal(h.clock.now().Truncate(time.Millisecond)) || r.Project != h.id {
+				if r.Addr != clientAddr || r.RequestID != "request-1" || !r.At.Equal(h.clock.Now().Truncate(time.Millisecond)) || r.Project != h.id {
 					t.Errorf("incomplete: %+v", r)
 				}
 				if tt.actor == auth.ActorUser && r.ActorID == "" {

@@ -73,11 +73,11 @@ func TestAuthenticateUser(t *testing.T) {
 			}
 		})
 	}
-	h.clock.advance(time.Hour - time.Second)
+	h.clock.Advance(time.Hour - time.Second)
 	if _, err := h.AuthenticateUser(h.ctx, h.anyone(), up.IDToken); err != nil {
 		t.Errorf("a second before it expires: %v", err)
 	}
-	h.clock.advance(time.Second)
+	h.clock.Advance(time.Second)
 	_, err := h.AuthenticateUser(h.ctx, h.anyone(), up.IDToken)
 	h.want(err, expired)
 }

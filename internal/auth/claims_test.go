@@ -20,11 +20,11 @@ func TestIDTokenClaims(t *testing.T) {
 		Name: ptr("Ada L."), Picture: ptr("https://img.example/a.png"), CustomClaims: &map[string]any{"plan": "gold", "level": 3.0}, EmailVerified: ptr(true),
 	})
 	h.must(err)
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	in, err := h.signIn(ada, goodPW)
 	h.must(err)
 	got := claims(t, in.IDToken)
-	now := float64(h.clock.now().Unix())
+	now := float64(h.clock.Now().Unix())
 	if sid, _ := got["sid"].(string); sid == "" {
 		t.Error("no sid")
 	}

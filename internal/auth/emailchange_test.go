@@ -78,9 +78,9 @@ func TestVerifiedEmailChange(t *testing.T) {
 func TestEmailChangeNeedsRecentSignIn(t *testing.T) {
 	h := newHarness(t, verifiedChange)
 	up := h.verified(ada)
-	h.clock.advance(5 * time.Minute)
+	h.clock.Advance(5 * time.Minute)
 	h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), grace))
-	h.clock.advance(time.Second)
+	h.clock.Advance(time.Second)
 	h.want(h.ChangeEmail(h.ctx, h.as(up.IDToken), grace), auth.CodeRecentSignInRequired)
 	fresh, err := h.refresh(up.RefreshToken) // a refresh is no sign-in
 	h.must(err)
@@ -155,10 +155,10 @@ func TestTakeBackAmongSeveral(t *testing.T) {
 				if proves {
 					h.must(h.VerifyEmail(h.ctx, h.anyone(), h.code(auth.MailVerifyEmail, mallory), owner.User.ID))
 				}
-				h.clock.advance(time.Minute)
+				h.clock.Advance(time.Minute)
 				h.must(h.ChangeEmail(h.ctx, h.as(owner.IDToken), "second-"+mallory))
 				thiefsWay := h.code(auth.MailEmailChanged, mallory)
-				h.clock.advance(time.Minute)
+				h.clock.Advance(time.Minute)
 				if thiefFirst {
 					h.must(h.TakeBackEmail(h.ctx, h.anyone(), thiefsWay))
 				}

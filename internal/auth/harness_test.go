@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/authtest"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
@@ -34,24 +35,6 @@ const (
 	otherPW = "a rather different phrase"
 )
 
-// clock is a clock that only the test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // start is when every test begins: not a whole millisecond, as no real clock gives one.
 var start = time.Date(2026, 3, 29, 0, 59, 58, 123456789, time.UTC)
 
@@ -62,7 +45,7 @@ type harness struct {
 	ctx     context.Context
 	admin   *auth.Admin
 	store   *testStore
-	clock   *clock
+	clock   *authtest.Clock
 	keyring *secret.Keyring
 	dir     string
 	id      auth.ProjectID // the project that most tests work in
@@ -119,7 +102,7 @@ func newHarness(t *testing.T, options ...option) *harness {
 	}
 	dir := t.TempDir()
 	h := &harness{
-		t: t, ctx: context.Background(), dir: dir, clock: &clock{t: start}, id: "acme", seenMail: map[auth.MailID]bool{}, secrets: map[string]bool{}, askers: map[string]string{},
+		t: t, ctx: context.Background(), dir: dir, clock: authtest.NewClock(start), id: "acme", seenMail: map[auth.MailID]bool{}, secrets: map[string]bool{}, askers: map[string]string{},
 	}
 	database := filepath.Join(dir, "doorward.db")
 	if err := os.WriteFile(database, emptyDatabase(t), 0o600); err != nil {
@@ -176,7 +159,7 @@ func (h *harness) open(queue *password.Queue) {
 	}
 	h.keyring = keyring
 	h.Service = auth.NewService(auth.Config{
-		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Clock: h.clock.now, Rand: rand.Reader, PublicURL: publicURL,
+		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) },
 	})
 }
@@ -322,7 +305,7 @@ func (h *harness) alter(id auth.UserID, f func(*auth.User)) {
 // identity joins an account at a provider to a user.
 func (h *harness) identity(user auth.UserID, subject, email string, verified bool) {
 	h.t.Helper()
-	i := auth.Identity{Project: h.id, User: user, ProviderID: "google.com", Subject: subject, Email: email, EmailVerified: verified, CreatedAt: h.clock.now()}
+	i := auth.Identity{Project: h.id, User: user, ProviderID: "google.com", Subject: subject, Email: email, EmailVerified: verified, CreatedAt: h.clock.Now()}
 	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { return tx.CreateIdentity(h.ctx, i) }))
 }
 
@@ -603,7 +586,7 @@ func (h *harness) plantCode(u auth.User, purpose auth.OOBPurpose) string {
 	plain := h.secret("planted-code-planted-code-planted-code-" + string(purpose))
 	code := auth.OOBCode{
 		Project: h.id, Hash: token.Hash(plain), User: u.ID, Purpose: purpose, Email: u.Email, NewEmail: "new-" + u.Email,
-		CreatedAt: h.clock.now(), ExpiresAt: h.clock.now().Add(time.Hour),
+		CreatedAt: h.clock.Now(), ExpiresAt: h.clock.Now().Add(time.Hour),
 	}
 	if purpose == auth.PurposeTakeBackEmail {
 		code.Email = "old-" + u.Email

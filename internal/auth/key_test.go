@@ -50,9 +50,9 @@ func TestKeyRotation(t *testing.T) {
 			if len(kids) != 2 || !slices.Contains(kids, oldKids[0]) || !slices.Contains(kids, string(key.ID)) || !slices.Contains(algorithms, algorithm) {
 				t.Errorf("published %v %v", kids, algorithms)
 			}
-			h.clock.advance(24*time.Hour - time.Second) // the last moment of the last token of the old key
+			h.clock.Advance(24*time.Hour - time.Second) // the last moment of the last token of the old key
 			h.as(old.IDToken)
-			h.clock.advance(2 * time.Minute)
+			h.clock.Advance(2 * time.Minute)
 			if kids, _ = kidsOf(t, h); !slices.Equal(kids, []string{string(key.ID)}) {
 				t.Errorf("published %v, want %v", kids, key.ID)
 			}
@@ -73,7 +73,7 @@ func TestKeyRotation(t *testing.T) {
 func TestAlgorithmsAreListedOnce(t *testing.T) {
 	h := newHarness(t)
 	for _, algorithm := range []string{"EdDSA", "ES256", "EdDSA"} {
-		h.clock.advance(time.Minute)
+		h.clock.Advance(time.Minute)
 		h.set("signingAlgorithm", algorithm)
 		_, err := h.admin.RotateSigningKey(h.ctx, h.asAdmin())
 		h.must(err)
@@ -114,9 +114,9 @@ func TestKeysRotateByAge(t *testing.T) {
 		}
 	}
 	count(0)
-	h.clock.advance(24 * time.Hour)
+	h.clock.Advance(24 * time.Hour)
 	count(0)
-	h.clock.advance(time.Second)
+	h.clock.Advance(time.Second)
 	h.store.once.Store(true)
 	results := make([]int, 8)
 	each(len(results), func(i int) { results[i], _ = h.admin.RotateDueKeys(h.ctx) })
@@ -211,7 +211,7 @@ func TestSealedValuesStayInPlace(t *testing.T) {
 // A key that another process replaced after this one looked is not replaced again.
 func TestDueKeyIsLookedAtAgain(t *testing.T) {
 	h := newHarness(t, with("signingKeyRotation", "24h"))
-	h.clock.advance(25 * time.Hour)
+	h.clock.Advance(25 * time.Hour)
 	h.meanwhile(func() {
 		_, err := h.admin.RotateSigningKey(h.ctx, h.asAdmin())
 		h.must(err)
@@ -239,6 +239,6 @@ func sealedForProviders(h *harness, tx auth.Tx) error {
 	}
 	return tx.CreateSignInFlow(h.ctx, auth.SignInFlow{
 		Project: h.id, ID: "flow", SessionHash: []byte("session"), StateHash: []byte("state"), NonceHash: []byte("nonce"), VerifierSealed: verifier,
-		ExpiresAt: h.clock.now().Add(time.Hour),
+		ExpiresAt: h.clock.Now().Add(time.Hour),
 	})
 }

@@ -85,7 +85,7 @@ func TestSignInLimitOfAccount(t *testing.T) {
 	if _, err := h.signIn(grace, goodPW); err != nil {
 		t.Errorf("another account is locked out too: %v", err)
 	}
-	h.clock.advance(auth.AsError(err).RetryAfter)
+	h.clock.Advance(auth.AsError(err).RetryAfter)
 	if _, err := h.signIn(ada, goodPW); err != nil {
 		t.Errorf("after the wait that was told: %v", err)
 	}
@@ -94,7 +94,7 @@ func TestSignInLimitOfAccount(t *testing.T) {
 			t.Fatalf("a success used the budget up: %v", err)
 		}
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	for range 3 {
 		wrong(auth.CodeInvalidCredentials)
 	}
@@ -200,7 +200,7 @@ func TestMailLimitOfAddress(t *testing.T) {
 	if n := len(h.newMails(ada)); n != 3 {
 		t.Errorf("%d mails, want 3", n)
 	}
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
 	h.want(h.SendPasswordReset(h.ctx, h.anyone(), ada), auth.CodeTooManyAttempts)
 }

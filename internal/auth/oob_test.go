@@ -104,9 +104,9 @@ func TestCodes(t *testing.T) {
 				h := newHarness(t, documented)
 				u := h.signUp(ada)
 				code := f.issue(h, u, ada)
-				h.clock.advance(f.ttl)
+				h.clock.Advance(f.ttl)
 				h.want(f.use(h, code, u.User.ID), auth.CodeExpiredOOBCode)
-				h.clock.advance(-time.Millisecond)
+				h.clock.Advance(-time.Millisecond)
 				h.must(f.use(h, code, u.User.ID))
 			})
 			t.Run("a newer one voids it", func(t *testing.T) {

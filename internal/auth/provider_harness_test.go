@@ -2,20 +2,13 @@ package auth_test
 
 import (
 	"context"
-	"crypto/rand"
-	"log/slog"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
-	"github.com/doorward/doorward/internal/mail"
-	"github.com/doorward/doorward/internal/password"
-	"github.com/doorward/doorward/internal/secret"
-	"github.com/doorward/doorward/internal/storetest"
+	"github.com/doorward/doorward/internal/authtest"
 )
 
 // scriptedProviders are a ProviderClient whose every user is known by its subject: the code "ann" is ann's.
@@ -74,21 +67,13 @@ const (
 
 func newProviderRig(t *testing.T) *providerRig {
 	t.Helper()
-	keyring, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "keys"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	renderer, err := mail.NewRenderer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &providerRig{t: t, store: storetest.Open(t), idp: &scriptedProviders{users: map[string]auth.ExternalIdentity{}}}
-	r.service = auth.NewService(auth.Config{
-		Store: r.store, Keyring: keyring, Mail: renderer, Providers: r.idp, Hashing: password.NewQueue(2, 8), Clock: func() time.Time { return rigNow }, Rand: rand.Reader,
-		PublicURL: &url.URL{Scheme: "https", Host: "auth.example.com"}, Log: slog.New(slog.DiscardHandler),
-	})
+	r := &providerRig{t: t, idp: &scriptedProviders{users: map[string]auth.ExternalIdentity{}}}
+	config := authtest.Config(t, func() time.Time { return rigNow })
+	config.Providers = r.idp
+	r.store, r.service = config.Store, auth.NewService(config)
 	r.admin = auth.NewAdmin(r.service)
 	settings := map[string]string{"passwordHashMemory": "8192", "passwordHashTime": "1", "signingAlgorithm": "ES256", "callbackURLs": rigCallback}
+	var err error
 	_, r.adminKey, err = r.admin.CreateProject(t.Context(), r.admin.LocalOperator(auth.Caller{}), auth.NewProject{ID: rigProject, Preset: auth.PresetDocumented, Settings: settings})
 	if err != nil {
 		t.Fatal(err)

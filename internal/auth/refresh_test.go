@@ -14,7 +14,7 @@ func TestRefreshWithoutRotation(t *testing.T) {
 	h := newHarness(t, documented)
 	up := h.signUp(ada)
 	for range 5 {
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		again, err := h.refresh(up.RefreshToken)
 		h.must(err)
 		if again.RefreshToken != up.RefreshToken {
@@ -85,7 +85,7 @@ func TestRefreshLimits(t *testing.T) {
 			token := h.signUp(ada).RefreshToken
 			since := time.Duration(0)
 			for i, at := range tt.at {
-				h.clock.advance(at - since)
+				h.clock.Advance(at - since)
 				since = at
 				next, err := h.refresh(token)
 				want := auth.Code("")
@@ -100,7 +100,7 @@ func TestRefreshLimits(t *testing.T) {
 			if tt.lastWant == "" {
 				return
 			}
-			h.clock.advance(-since) // a clock that is put back brings nothing of a rotated family back, and the audit says why it ended
+			h.clock.Advance(-since) // a clock that is put back brings nothing of a rotated family back, and the audit says why it ended
 			h.wantDenied(auth.EventRefresh, 1)
 		})
 	}
@@ -115,7 +115,7 @@ func TestRotation(t *testing.T) {
 	if t1 == t0 {
 		t.Fatal("not rotated")
 	}
-	h.clock.advance(30 * time.Second)
+	h.clock.Advance(30 * time.Second)
 	again, err := h.refresh(t0)
 	h.must(err)
 	if again.RefreshToken != t1 {
@@ -132,11 +132,11 @@ func TestRotation(t *testing.T) {
 func TestReuseEndsTheSession(t *testing.T) {
 	tests := map[string]func(h *harness, tokens []string) string{
 		"after the grace window": func(h *harness, tokens []string) string {
-			h.clock.advance(30*time.Second + time.Millisecond)
+			h.clock.Advance(30*time.Second + time.Millisecond)
 			return tokens[1]
 		},
 		"an older ancestor, at once":    func(_ *harness, tokens []string) string { return tokens[0] },
-		"an older ancestor, much later": func(h *harness, tokens []string) string { h.clock.advance(time.Hour); return tokens[0] },
+		"an older ancestor, much later": func(h *harness, tokens []string) string { h.clock.Advance(time.Hour); return tokens[0] },
 	}
 	for name, reuse := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestRotationSettingChanges(t *testing.T) {
 	if two.RefreshToken != one.RefreshToken {
 		t.Error("rotated although that is off")
 	}
-	h.clock.advance(time.Hour)
+	h.clock.Advance(time.Hour)
 	_, err = h.refresh(up.RefreshToken)
 	h.want(err, auth.CodeInvalidRefreshToken)
 	h.wantEnded(one)
@@ -218,7 +218,7 @@ func TestRefreshWhileTheSessionEnds(t *testing.T) {
 		for name, end := range map[string]func(*harness, auth.Tokens) error{
 			"revoked": func(h *harness, up auth.Tokens) error {
 				return h.store.Store.Update(h.ctx, func(tx auth.Tx) error {
-					_, err := tx.RevokeUserSessions(h.ctx, h.id, up.User.ID, "", h.clock.now())
+					_, err := tx.RevokeUserSessions(h.ctx, h.id, up.User.ID, "", h.clock.Now())
 					return err
 				})
 			},
@@ -229,7 +229,7 @@ func TestRefreshWhileTheSessionEnds(t *testing.T) {
 			t.Run(name+"/rotation "+mode, func(t *testing.T) {
 				h := newHarness(t, documented, with("refreshTokenRotation", mode))
 				up := h.signUp(ada)
-				h.clock.advance(time.Hour)
+				h.clock.Advance(time.Hour)
 				h.meanwhile(func() { h.must(end(h, up)) })
 				_, err := h.refresh(up.RefreshToken)
 				switch auth.CodeOf(err) {
@@ -337,7 +337,7 @@ func TestSweepRevivesNothing(t *testing.T) {
 	code := h.code(auth.MailResetPassword, ada)
 	h.must(h.admin.RevokeSession(h.ctx, h.asAdmin(), auth.SessionID(claims(t, up.IDToken)["sid"].(string))))
 	for range 4 {
-		h.clock.advance(20 * 24 * time.Hour)
+		h.clock.Advance(20 * 24 * time.Hour)
 		if _, err := h.admin.Sweep(h.ctx); err != nil {
 			t.Fatal(err)
 		}

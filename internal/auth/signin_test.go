@@ -10,13 +10,13 @@ import (
 func TestSignIn(t *testing.T) {
 	h := newHarness(t, documented)
 	up := h.signUp(ada)
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	in, err := h.signIn(" ADA@example.com", goodPW)
 	h.must(err)
 	if in.User.ID != up.User.ID || in.RefreshToken == up.RefreshToken || in.IDToken == "" {
 		t.Errorf("signed in as %s, want %s", in.User.ID, up.User.ID)
 	}
-	if got := h.user(up.User.ID).LastSignInAt; !got.Equal(h.clock.now().Truncate(time.Millisecond)) {
+	if got := h.user(up.User.ID).LastSignInAt; !got.Equal(h.clock.Now().Truncate(time.Millisecond)) {
 		t.Errorf("last sign-in at %s", got)
 	}
 	h.wantAlive(up) // a new session ends no other

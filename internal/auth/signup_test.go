@@ -117,7 +117,7 @@ func TestPasswordsAreBytes(t *testing.T) {
 				t.Errorf("%q counts as %q: %v", other, pw, err)
 			}
 		}
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 	}
 }
 

@@ -1,14 +1,10 @@
 package pages
 
 import (
-	"crypto/rand"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,15 +12,14 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/authtest"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/password"
-	"github.com/doorward/doorward/internal/secret"
-	"github.com/doorward/doorward/internal/storetest"
 	"github.com/doorward/doorward/internal/web"
 )
 
 const (
-	publicURL    = "https://auth.example.com"
+	publicURL    = authtest.PublicURL
 	testEmail    = auth.Email("ada@example.com")
 	testPassword = "violet anchor 41"
 	newPassword  = "copper lantern 97"
@@ -41,25 +36,12 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	keyring, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "keys"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	renderer, err := mail.NewRenderer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := url.Parse(publicURL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &server{hashing: password.NewQueue(1, 0), now: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s.service = auth.NewService(auth.Config{
-		Store: storetest.Open(t), Keyring: keyring, Mail: renderer, Hashing: s.hashing, Clock: func() time.Time { return s.now },
-		Rand: rand.Reader, PublicURL: public, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	config := authtest.Config(t, func() time.Time { return s.now })
+	config.Hashing = s.hashing
+	s.service = auth.NewService(config)
 	s.admin = auth.NewAdmin(s.service)
-	s.handler = web.NewRouter(New(Options{Service: s.service, PublicURL: public, Caller: testCaller}).Routes(), otherErrors)
+	s.handler = web.NewRouter(New(Options{Service: s.service, PublicURL: config.PublicURL, Caller: testCaller}).Routes(), otherErrors)
 	return s
 }
 
