@@ -1,6 +1,6 @@
 // Package sqlstore is [auth.Store] on database/sql, for SQLite and PostgreSQL.
 //
-// Both engines run the same statements with $n parameters on the same schema (architecture promise 7). Instants are BIGINT unix milliseconds, the zero
+// Both engines run the same statements with $n parameters on the same schema. Instants are BIGINT unix milliseconds, the zero
 // time is 0. Maps are JSON text and read back as empty maps, never nil. Text is compared byte by byte. Text with a NUL or invalid UTF-8 is refused on
 // both engines, because PostgreSQL cannot keep it.
 //

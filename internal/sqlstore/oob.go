@@ -26,7 +26,7 @@ func (t *tx) CreateOOBCode(ctx context.Context, c auth.OOBCode) error {
 		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt)
 }
 
-// ConsumeOOBCode is one statement, so that of two callers one wins (architecture promise 5, P7).
+// ConsumeOOBCode is one statement, so that of two callers one wins (P7).
 func (t *tx) ConsumeOOBCode(ctx context.Context, p auth.ProjectID, hash []byte, purpose auth.OOBPurpose, now time.Time) (auth.OOBCode, error) {
 	return get(ctx, t.q, oobFields, `UPDATE oob_codes SET consumed_at = $4
 		WHERE project = $1 AND hash = $2 AND purpose = $3 AND consumed_at = 0 AND expires_at > $4 RETURNING `+oobColumns, p, hash, purpose, now)

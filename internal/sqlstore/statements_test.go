@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// forbidden is what the two engines do not share, and what takes the clock or the comparison of text away from Go (architecture promise 7).
+// forbidden is what the two engines do not share, and what takes the clock or the comparison of text away from Go.
 var forbidden = []string{`LIKE\b`, `ILIKE\b`, `\blower\(`, `\bupper\(`, `\bnow\(`, `CURRENT_TIME`, `datetime\(`, `strftime\(`, `->`, `json_`, `jsonb`, `FOR UPDATE`,
 	`ANY\(`, `AUTOINCREMENT`, `SERIAL`, `\bNEXTVAL\(`, `RANDOM\(`, `INSERT OR\b`, `REPLACE INTO`, `\?`, `%[sdvq]`, `"`}
 

@@ -265,7 +265,7 @@ func takesProject(m reflect.Method) bool {
 	return false
 }
 
-// testIsolation holds architecture promise 8: nothing of a project is found or changed by way of another one.
+// testIsolation: nothing of a project is found or changed by way of another one.
 func testIsolation(t *testing.T, s auth.Store) {
 	ctx := t.Context()
 	update(t, s, func(tx auth.Tx) error { return fill(ctx, tx, one) })

@@ -202,7 +202,7 @@ func testRaceForMail(t *testing.T, s auth.Store) {
 	}
 }
 
-// testCountersLoseNothing reads, adds one and writes back in many goroutines: what default isolation gets wrong (architecture promise 7).
+// testCountersLoseNothing reads, adds one and writes back in many goroutines: what default isolation gets wrong.
 func testCountersLoseNothing(t *testing.T, s auth.Store) {
 	addProjects(t, s, one)
 	addUsers(t, s, anna)
