@@ -274,3 +274,16 @@ func TestOperatorsAreTheDomains(t *testing.T) {
 		t.Errorf("%s spellings, want the contract's 12", strconv.Itoa(len(operators)))
 	}
 }
+
+// All conditions together are bounded, not only each: what a query costs is their product with the users.
+func TestWhereIsBoundedInAll(t *testing.T) {
+	list := "[" + strings.TrimSuffix(strings.Repeat("1,", 80), ",") + "]"
+	condition := `{"attribute":"age","operator":"not-in","value":` + list + `}`
+	if _, err := parseWhere("[" + condition + "," + condition + "]"); err != nil {
+		t.Errorf("160 values: %v", err)
+	}
+	_, err := parseWhere("[" + condition + "," + condition + "," + condition + "]")
+	if err == nil || !strings.Contains(err.Error(), "at most 200 values") {
+		t.Errorf("240 values: %v", err)
+	}
+}

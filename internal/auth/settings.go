@@ -133,12 +133,12 @@ var settingTable = []Setting{
 	intSetting("passwordHashTime", "2", "2", 1, 16, "argon2id passes", func(s *Settings) *int { return &s.PasswordHashTime }),
 	intSetting("passwordHashThreads", "1", "1", 1, 16, "argon2id lanes", func(s *Settings) *int { return &s.PasswordHashThreads }),
 
-	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have", func(s *Settings) *int { return &s.SignInAccountBurst }),
-	durationSetting("signInAccountInterval", "30s", "30s", time.Millisecond, day, "time after which one account gets one more try", func(s *Settings) *time.Duration { return &s.SignInAccountInterval }),
+	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have from one source address; five times as many from all", func(s *Settings) *int { return &s.SignInAccountBurst }),
+	durationSetting("signInAccountInterval", "30s", "30s", time.Millisecond, day, "time after which one account gets one more try from one source address", func(s *Settings) *time.Duration { return &s.SignInAccountInterval }),
 	intSetting("signInSourceBurst", "300", "300", 1, 100000, "failed sign-ins in a row that one source address may have", func(s *Settings) *int { return &s.SignInSourceBurst }),
 	durationSetting("signInSourceInterval", "1s", "1s", time.Millisecond, day, "time after which one source address gets one more try", func(s *Settings) *time.Duration { return &s.SignInSourceInterval }),
-	intSetting("mailAddressBurst", "20", "20", 1, 10000, "mails in a row that one address may be sent", func(s *Settings) *int { return &s.MailAddressBurst }),
-	durationSetting("mailAddressInterval", "1m", "1m", time.Millisecond, day, "time after which one address may be sent one more mail", func(s *Settings) *time.Duration { return &s.MailAddressInterval }),
+	intSetting("mailAddressBurst", "20", "20", 1, 10000, "mails in a row that one source address may have sent to one mailbox; five times as many by all", func(s *Settings) *int { return &s.MailAddressBurst }),
+	durationSetting("mailAddressInterval", "1m", "1m", time.Millisecond, day, "time after which one source address may have one more mail sent to that mailbox", func(s *Settings) *time.Duration { return &s.MailAddressInterval }),
 
 	boolSetting("hostedPages", "true", "true", "sign-up sends a verification mail that leads to the server's own page; off, only where verifyEmailURL is set", func(s *Settings) *bool { return &s.HostedPages }),
 	urlSetting("verifyEmailURL", "the app's page that verification links lead to", func(s *Settings) *string { return &s.VerifyEmailURL }),
