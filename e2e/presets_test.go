@@ -31,7 +31,7 @@ func TestDefaultProject(t *testing.T) {
 // TestHardenedPreset: the preset of every project an operator creates.
 func TestHardenedPreset(t *testing.T) {
 	t.Parallel()
-	p := suite.shared.newProject(t, "", "selfSignUp=true", "verifyEmailEnforced=false") // no --preset: hardened
+	p := suite.shared.newProject(t, "", "selfSignUp=true", "verifyEmailEnforced=false", "signUpByMail=false") // no --preset: hardened
 	sameAs := suite.shared.newProject(t, "hardened")
 	if p.adminToken == sameAs.adminToken {
 		t.Error("two projects share an admin token")

@@ -21,6 +21,7 @@ const (
 	providers    = "/auth/accounts/email-providers"
 	refreshPath  = "/auth/accounts/token/refresh"
 	accountPath  = "/auth/accounts"
+	sessionsPath = "/auth/accounts/sessions"
 	rolesPath    = "/auth/accounts/roles"
 	authURLPath  = "/auth/accounts/sign-in/auth-url"
 	idpPath      = "/auth/accounts/sign-in/idp"

@@ -66,6 +66,9 @@ var routes = []route{
 	{"emailProviders", http.MethodPost, "/auth/accounts/email-providers", accessOpen, (*API).emailProviders},
 	{"refreshToken", http.MethodPost, "/auth/accounts/token/refresh", accessOpen, (*API).refreshToken},
 	{"deleteAccount", http.MethodDelete, "/auth/accounts", accessUser, (*API).deleteAccount},
+	{"listSessions", http.MethodGet, "/auth/accounts/sessions", accessUser, (*API).listSessions},
+	{"signOutEverywhere", http.MethodDelete, "/auth/accounts/sessions", accessUser, (*API).signOutEverywhere},
+	{"signOut", http.MethodDelete, "/auth/accounts/sessions/{id}", accessUser, (*API).signOut},
 	{"listRoles", http.MethodGet, "/auth/accounts/roles", accessAdmin, (*API).listRoles},
 
 	{"listUsers", http.MethodGet, "/rest/collections/users", accessSetting, (*API).listUsers},

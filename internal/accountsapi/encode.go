@@ -39,18 +39,19 @@ func decode(r *http.Request, body any, fieldDetail string) error {
 
 // account is the answer to sign-up and sign-in; without tokens where the account gets none yet.
 type account struct {
-	UID           string `json:"uid"`
+	UID           string `json:"uid,omitempty"`
 	Email         string `json:"email"`
 	EmailVerified bool   `json:"emailVerified"`
 	Disabled      bool   `json:"disabled"`
 	IDToken       string `json:"idToken,omitempty"`
 	RefreshToken  string `json:"refreshToken,omitempty"`
 	ExpiresIn     string `json:"expiresIn,omitempty"`
+	MailSent      bool   `json:"mailSent,omitempty"` // the mail tells the rest, and the answer is the same for every address
 }
 
 func accountOf(t auth.Tokens) account {
 	a := account{
-		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken,
+		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken, MailSent: t.Mailed,
 	}
 	if t.IDToken != "" {
 		a.ExpiresIn = seconds(t.ExpiresIn)

@@ -62,20 +62,20 @@ func (s *Service) verifyIDToken(ctx context.Context, p ProjectID, idToken string
 // clockSkew is how far the clocks of two nodes may differ without tokens of one being too young for the other.
 const clockSkew = 5 * time.Minute
 
-// AuthenticateAdmin makes the caller the project's admin. It fails with CodeAdminRequired, and writes that down.
+// AuthenticateAdmin makes the caller the project's admin. It fails with CodeAdminRequired or CodeTooManyAttempts, and writes that down.
 func (s *Service) AuthenticateAdmin(ctx context.Context, c Caller, adminToken string) (Caller, error) {
 	if adminToken == "" || !token.Equal(token.Hash(adminToken), c.Project.AdminTokenHash) {
-		return c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs the project's admin token"))
+		return c, s.tooMany(ctx, c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs the project's admin token")))
 	}
 	c.actor = ActorAdmin
 	return c, nil
 }
 
-// AuthenticateOperator makes the caller an operator of the instance, who is also every project's admin. It fails with CodeAdminRequired.
+// AuthenticateOperator makes the caller an operator of the instance, who is also every project's admin. It fails with CodeAdminRequired or CodeTooManyAttempts.
 func (s *Service) AuthenticateOperator(ctx context.Context, c Caller, operatorToken string) (Caller, error) {
 	t, err := s.store.GetOperatorTokenByHash(ctx, token.Hash(operatorToken))
 	if errors.Is(err, ErrNotFound) {
-		return c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs an operator token"))
+		return c, s.tooMany(ctx, c, s.deny(ctx, c, EventAdminDenied, "", newError(CodeAdminRequired, "this needs an operator token")))
 	}
 	if err != nil {
 		return c, fmt.Errorf("operator token: %w", err)

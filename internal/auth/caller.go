@@ -49,6 +49,14 @@ func (c Caller) User() (User, bool) {
 // IsAdmin tells whether the caller may do everything in its project.
 func (c Caller) IsAdmin() bool { return c.actor == ActorAdmin || c.actor == ActorOperator }
 
+// projectID is "" for calls about the instance.
+func (c Caller) projectID() ProjectID {
+	if c.Project == nil {
+		return ""
+	}
+	return c.Project.ID
+}
+
 func (c Caller) actorID() string {
 	if c.user != nil {
 		return string(c.user.ID)

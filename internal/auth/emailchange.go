@@ -22,7 +22,7 @@ func (s *Service) ChangeEmail(ctx context.Context, c Caller, newEmail string) er
 		return nil
 	}
 	if c.Project.Settings.EmailChange == EmailChangeVerified {
-		return s.askEmailChange(ctx, c, user, session, email)
+		return evenlyDone(ctx, s, c, func() error { return s.askEmailChange(ctx, c, user, session, email) })
 	}
 	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := tx.GetUser(ctx, user.Project, user.ID)
@@ -78,58 +78,61 @@ func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u Us
 	return s.queueMail(ctx, tx, c, MailEmailChanged, old.Email, old, data)
 }
 
-// askEmailChange sends the new address a code to confirm it with, and announces the wish to the old address.
+// askEmailChange sends the new address a code to confirm it with, and announces the wish to the old address. Under enumeration protection an address that is taken
+// differs only in what it is mailed (P28).
 func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, session Session, email Email) error {
 	p := c.Project
 	if s.now().Sub(session.CreatedAt) > p.Settings.RecentSignIn {
 		return s.deny(ctx, c, EventEmailChangeAsked, user.ID, newError(CodeRecentSignInRequired, "sign in again to change the email address"))
 	}
-	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil {
-		return s.refuseTakenAddress(ctx, c, user, email)
-	} else if !errors.Is(err, ErrNotFound) {
+	_, err := s.store.GetUserByEmail(ctx, p.ID, email)
+	taken := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("user: %w", err)
 	}
-	err := s.commitMail(ctx, func(tx Tx) error {
-		code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}, p.Settings.VerifyCodeTTL)
-		if err != nil {
+	if taken && !p.Settings.EnumerationSafe {
+		return s.deny(ctx, c, EventEmailChangeAsked, user.ID, errEmailInUse)
+	}
+	err = s.commitMail(ctx, func(tx Tx) error {
+		tell := s.askNewAddress
+		if taken {
+			tell = s.tellTakenAddress
+		}
+		if err := tell(ctx, tx, c, user, email); err != nil {
 			return err
 		}
-		data := MailData{NewEmail: string(email), Link: s.link(p, "", PageChangeEmail, code, user.ID), ExpiresIn: p.Settings.VerifyCodeTTL}
-		if err := s.queueMail(ctx, tx, c, MailChangeEmail, email, user, data); err != nil {
-			return err
+		if user.Email.IsZero() {
+			return nil
 		}
-		if !user.Email.IsZero() {
-			if err := s.queueMail(ctx, tx, c, MailEmailChanged, user.Email, user, MailData{NewEmail: string(email)}); err != nil {
-				return err
-			}
-		}
-		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
+		return s.queueMail(ctx, tx, c, MailEmailChanged, user.Email, user, MailData{NewEmail: string(email)})
 	})
 	return goneMeanwhile(err)
 }
 
-// refuseTakenAddress answers under enumeration protection as if the address were free, limits included (P28).
-func (s *Service) refuseTakenAddress(ctx context.Context, c Caller, user User, email Email) error {
-	err := s.store.Update(ctx, func(tx Tx) error {
-		for _, told := range []Email{email, user.Email} {
-			if told.IsZero() {
-				continue
-			}
-			if err := s.takeMailLimit(ctx, tx, c, told); err != nil {
-				return err
-			}
-		}
-		return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeDenied, user.ID, "code", string(CodeEmailInUse))
-	})
-	if err != nil || c.Project.Settings.EnumerationSafe {
+func (s *Service) askNewAddress(ctx context.Context, tx Tx, c Caller, user User, email Email) error {
+	p := c.Project
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}, p.Settings.VerifyCodeTTL)
+	if err != nil {
 		return err
 	}
-	return errEmailInUse
+	data := MailData{NewEmail: string(email), Link: s.link(p, "", PageChangeEmail, code, user.ID), ExpiresIn: p.Settings.VerifyCodeTTL}
+	if err := s.queueMail(ctx, tx, c, MailChangeEmail, email, user, data); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
+}
+
+func (s *Service) tellTakenAddress(ctx context.Context, tx Tx, c Caller, _ User, email Email) error {
+	return s.tellHolder(ctx, tx, c, EventEmailChangeAsked, email)
 }
 
 // ConfirmEmailChange makes an address that was asked for the account's own, with the code that was sent to it.
 // It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
 func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, code string) error {
+	return s.guarded(ctx, c, EventEmailChanged, func() error { return s.confirmEmailChange(ctx, c, code) })
+}
+
+func (s *Service) confirmEmailChange(ctx context.Context, c Caller, code string) error {
 	if code == "" {
 		return errMissingCode
 	}
@@ -151,6 +154,10 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, code string)
 // TakeBackEmail undoes an email change with the code that went to the old address. Its owner is proven by that, and whoever changed it may know the password: so the
 // password and all sessions go, and a reset link is sent to the address (P2). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
 func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) error {
+	return s.guarded(ctx, c, EventEmailTakenBack, func() error { return s.takeBackEmail(ctx, c, code) })
+}
+
+func (s *Service) takeBackEmail(ctx context.Context, c Caller, code string) error {
 	if code == "" {
 		return errMissingCode
 	}

@@ -13,6 +13,9 @@ var (
 	SettingsByKey = settingsByKey
 )
 
+// EvenStep is the step that answers leave at.
+const EvenStep = evenStep
+
 // Check exposes the decision of a permission.
 func (p Permission) Check(c Caller, owner UserID, roles func() ([]Role, error)) error {
 	return p.check(c, owner, roles)

@@ -53,6 +53,7 @@ type harness struct {
 	adminToken string
 	askers     map[string]string // id tokens of accounts that ask for an address
 	queued     atomic.Int64      // calls of MailQueued
+	paused     atomic.Int64      // the last wait that was asked for
 	log        lockedBuffer
 	seenMail   map[auth.MailID]bool
 
@@ -86,7 +87,7 @@ func crowd(s *setup) { s.queue = password.NewQueue(4, 256) }
 
 // fast are settings that make tests quick and change no decision.
 func fast() map[string]string {
-	return map[string]string{"passwordHashMemory": "8192", "passwordHashTime": "1", "signingAlgorithm": "ES256"}
+	return map[string]string{"passwordHashMemory": "8192", "passwordHashTime": "1", "signingAlgorithm": "ES256", "signUpByMail": "false"}
 }
 
 var running sync.Map // of *testing.T: Parallel may be called once
@@ -160,7 +161,7 @@ func (h *harness) open(queue *password.Queue) {
 	h.keyring = keyring
 	h.Service = auth.NewService(auth.Config{
 		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
-		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) },
+		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) }, Pause: func(_ context.Context, d time.Duration) { h.paused.Store(int64(d)) },
 	})
 }
 

@@ -13,9 +13,14 @@ type InviteParams struct {
 	Roles []string // names or uids
 }
 
-// Invite creates an account that waits for its owner, and sends the invite. A pending invitee gets a new code that voids the old one.
+// Invite creates an account that waits for its owner, and sends the invite. A pending invitee gets a new code that voids the old one. Under enumeration protection only an
+// admin is told of an active account; it gives no User then.
 // It fails with CodeMissingEmail, CodeEmailInUse, CodeTooManyAttempts, and as the project's invitePermission says.
 func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (User, error) {
+	return evenly(ctx, s, c, func() (User, error) { return s.invite(ctx, c, params) })
+}
+
+func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (User, error) {
 	p := c.Project
 	roles := func() ([]Role, error) { return s.store.ListRoles(ctx, p.ID) }
 	if err := p.Settings.InvitePermission.check(c, "", roles); err != nil {
@@ -33,20 +38,29 @@ func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (Us
 		if u, err = s.inviteeOf(ctx, tx, c, email, params.Roles); err != nil {
 			return err
 		}
-		code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeInvite, Email: email}, p.Settings.InviteCodeTTL)
-		if err != nil {
-			return err
-		}
-		link := s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
-		if err := s.queueMail(ctx, tx, c, MailInvite, email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL}); err != nil {
+		if err := s.queueInvite(ctx, tx, c, u); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventInvite, OutcomeAllowed, u.ID)
 	})
-	if errors.Is(err, ErrConflict) || CodeOf(err) == CodeEmailInUse {
+	taken := errors.Is(err, ErrConflict) || CodeOf(err) == CodeEmailInUse
+	switch {
+	case taken && p.Settings.EnumerationSafe && !c.IsAdmin():
+		return User{}, s.commitMail(ctx, func(tx Tx) error { return s.tellHolder(ctx, tx, c, EventInvite, email) })
+	case taken:
 		return User{}, s.deny(ctx, c, EventInvite, "", errEmailInUse)
 	}
 	return u, err
+}
+
+func (s *Service) queueInvite(ctx context.Context, tx Tx, c Caller, u User) error {
+	p := c.Project
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeInvite, Email: u.Email}, p.Settings.InviteCodeTTL)
+	if err != nil {
+		return err
+	}
+	link := s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
+	return s.queueMail(ctx, tx, c, MailInvite, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL})
 }
 
 // inviteeOf finds the pending invitee or creates it. An account that is anything else is never altered (P10).
@@ -106,15 +120,19 @@ type AcceptInviteParams struct {
 }
 
 // AcceptInvite sets the invitee's password, and enables and verifies the account. It fails with CodeMissingOOBCode, CodeNoUserForID, CodeInvalidOOBCode,
-// CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff and CodeUnavailable.
+// CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) AcceptInvite(ctx context.Context, c Caller, params AcceptInviteParams) error {
+	return s.guarded(ctx, c, EventInviteAccepted, func() error { return s.acceptInvite(ctx, c, params) })
+}
+
+func (s *Service) acceptInvite(ctx context.Context, c Caller, params AcceptInviteParams) error {
 	if params.Code == "" || params.User == "" || params.NewPassword == "" {
 		return errMissingCode
 	}
 	if !c.Project.Settings.PasswordProvider {
 		return errPasswordProviderOff
 	}
-	u, err := s.userByID(ctx, c, params.User)
+	u, err := s.userOfLink(ctx, c, params.User)
 	if err != nil {
 		return err
 	}

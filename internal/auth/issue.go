@@ -15,6 +15,7 @@ type Tokens struct {
 	IDToken      string // "" where the account is blocked until its email is verified
 	RefreshToken string
 	ExpiresIn    time.Duration
+	Mailed       bool // a mail tells the rest: User holds only what the caller sent, and whether there was an account already stays unsaid
 }
 
 const refreshTokenBytes = 32
@@ -35,6 +36,9 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 	}
 	if err := tx.CreateSession(ctx, session); err != nil {
 		return Session{}, "", fmt.Errorf("create session: %w", err)
+	}
+	if err := tx.AddKnownSource(ctx, u.Project, u.ID, source(c.Addr), now); err != nil {
+		return Session{}, "", fmt.Errorf("known source: %w", err)
 	}
 	refresh, err := token.NewOpaque(refreshPrefix(u.ID), refreshTokenBytes, s.rand)
 	if err != nil {

@@ -9,6 +9,15 @@ import (
 // LinkProvider joins a provider's account to the signed-in user, who asks for it by finishing a flow (P3). It fails as SignInWithProvider does, and with
 // CodeIdentityInUse where the provider's account belongs to another user.
 func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
+	var result ProviderSignIn
+	err := s.guarded(ctx, c, EventIdentityLinked, func() (err error) {
+		result, err = s.linkProvider(ctx, c, params)
+		return err
+	})
+	return result, err
+}
+
+func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
 	user, session, err := c.requireUser()
 	if err != nil {
 		return ProviderSignIn{}, err
@@ -18,7 +27,7 @@ func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSig
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, err)
 	}
 	var u User
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		if u, err = tx.GetUser(ctx, user.Project, user.ID); err != nil {
 			return err
 		}
@@ -32,7 +41,9 @@ func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSig
 		case errors.Is(err, ErrNotFound):
 			identity := s.newIdentity(c, params.ProviderID, external)
 			identity.User = u.ID
-			err = tx.CreateIdentity(ctx, identity)
+			if err = tx.CreateIdentity(ctx, identity); err == nil {
+				err = s.tellOwner(ctx, tx, c, MailIdentityLinked, u, undoOf(changedLinked, identity))
+			}
 		}
 		if err != nil {
 			return err
@@ -63,7 +74,7 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 	if providerID == "" {
 		return newError(CodeMissingProvider, "a provider is needed")
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := tx.GetUser(ctx, user.Project, user.ID)
 		if err != nil {
 			return err
@@ -86,7 +97,7 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 		case !wayIn:
 			return newError(CodeLastWayIn, "the account would have no way in left")
 		}
-		if err := s.dropWayIn(ctx, tx, u, providerID, identities); err != nil {
+		if err := s.dropWayIn(ctx, tx, c, u, providerID, identities); err != nil {
 			return err
 		}
 		if err := s.endSessions(ctx, tx, u, session.ID); err != nil {
@@ -97,16 +108,22 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 	return s.providerDenied(ctx, c, EventIdentityUnlinked, goneMeanwhile(err))
 }
 
-func (s *Service) dropWayIn(ctx context.Context, tx Tx, u User, providerID string, identities []Identity) error {
+func (s *Service) dropWayIn(ctx context.Context, tx Tx, c Caller, u User, providerID string, identities []Identity) error {
 	if providerID == ProviderPassword {
 		u.PasswordHash, u.PasswordUpdatedAt, u.UpdatedAt = "", s.now(), s.now()
-		return tx.UpdateUser(ctx, u)
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		return s.tellOwner(ctx, tx, c, MailPasswordChanged, u, map[string]string{undoChange: changedPassword})
 	}
 	for _, i := range identities {
 		if i.ProviderID != providerID {
 			continue
 		}
 		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
+			return err
+		}
+		if err := s.tellOwner(ctx, tx, c, MailIdentityUnlinked, u, undoOf(changedUnlinked, i)); err != nil {
 			return err
 		}
 	}

@@ -12,11 +12,20 @@ const (
 	MailResetPassword MailKind = "reset-password"
 	MailChangeEmail   MailKind = "change-email"  // to the new address: confirm the change
 	MailEmailChanged  MailKind = "email-changed" // to the old address: it was changed, or is about to be; with the way back where there is one
+
+	MailAccountExists    MailKind = "account-exists"    // to the holder of an account: somebody tried to have another with its address
+	MailSignInMethods    MailKind = "sign-in-methods"   // how the account can sign in
+	MailPasswordChanged  MailKind = "password-changed"  // with the way back
+	MailIdentityLinked   MailKind = "identity-linked"   // with the way back
+	MailIdentityUnlinked MailKind = "identity-unlinked" // with the way back
 )
 
 // MailKinds lists every kind.
 func MailKinds() []MailKind {
-	return []MailKind{MailVerifyEmail, MailInvite, MailResetPassword, MailChangeEmail, MailEmailChanged}
+	return []MailKind{
+		MailVerifyEmail, MailInvite, MailResetPassword, MailChangeEmail, MailEmailChanged,
+		MailAccountExists, MailSignInMethods, MailPasswordChanged, MailIdentityLinked, MailIdentityUnlinked,
+	}
 }
 
 // MailData is all that a template may refer to. Values are plain text; templates escape them.
@@ -25,6 +34,7 @@ type MailData struct {
 	UserName    string // "" where unknown
 	Email       string // the account's address
 	NewEmail    string // of an email change
+	Methods     string // of MailSignInMethods: names of providers, separated by commas; of a change of identities: the one
 	Link        string // "" where there is nothing to do
 	ExpiresIn   time.Duration
 }

@@ -19,6 +19,7 @@ const (
 	PageResetPassword = "reset-password"
 	PageChangeEmail   = "confirm-email"
 	PageTakeBackEmail = "take-back-email"
+	PageTakeBack      = "take-back"
 )
 
 // issueCode makes a one-time code in tx, which voids the user's earlier ones of its purpose (P7). code's Hash, CreatedAt and ExpiresAt are filled in.
@@ -81,14 +82,16 @@ func (s *Service) useCode(ctx context.Context, tx Tx, found OOBCode) (User, erro
 	if err != nil {
 		return User{}, fmt.Errorf("user: %w", err)
 	}
-	ownAddress := code.Purpose != PurposeChangeEmail && !code.Purpose.takesBack()
+	ownAddress := code.Purpose != PurposeChangeEmail && code.Purpose != PurposeTakeBackEmail && code.Purpose != PurposeTakeBackClaim
 	if ownAddress && code.Email != u.Email {
 		return User{}, errInvalidCode
 	}
 	return u, nil
 }
 
-func (p OOBPurpose) takesBack() bool { return p == PurposeTakeBackEmail || p == PurposeTakeBackClaim }
+func (p OOBPurpose) takesBack() bool {
+	return p == PurposeTakeBackEmail || p == PurposeTakeBackClaim || p == PurposeTakeBack
+}
 
 // codeDenied records a refused code; every other error goes through.
 func (s *Service) codeDenied(ctx context.Context, c Caller, event Event, user UserID, err error) error {

@@ -21,7 +21,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 		return err
 	}
 	if err := s.takeSignInTry(ctx, c, accountName(user)); err != nil {
-		return err
+		return s.limited(ctx, c, EventPasswordChanged, err)
 	}
 	ok, _, err := s.verifyPassword(ctx, c.Project, user.PasswordHash, oldPassword)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if err != nil {
 		return err
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := tx.GetUser(ctx, user.Project, user.ID)
 		if err != nil {
 			return err
@@ -50,6 +50,9 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 			return err
 		}
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {
+			return err
+		}
+		if err := s.tellOwner(ctx, tx, c, MailPasswordChanged, u, map[string]string{undoChange: changedPassword}); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventPasswordChanged, OutcomeAllowed, u.ID)

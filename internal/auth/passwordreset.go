@@ -7,6 +7,10 @@ import (
 // SendPasswordReset mails a link that sets a new password. It fails with CodePasswordProviderOff, CodeMissingEmail, CodeTooManyAttempts, and CodeNoUserForEmail, the last not under
 // enumeration protection.
 func (s *Service) SendPasswordReset(ctx context.Context, c Caller, email string) error {
+	return evenlyDone(ctx, s, c, func() error { return s.sendPasswordReset(ctx, c, email) })
+}
+
+func (s *Service) sendPasswordReset(ctx context.Context, c Caller, email string) error {
 	if !c.Project.Settings.PasswordProvider {
 		return errPasswordProviderOff
 	}
@@ -41,8 +45,12 @@ func (s *Service) queueOwnedReset(ctx context.Context, tx Tx, c Caller, u User) 
 }
 
 // ResetPassword sets a new password with the code of a reset link, proves the address, and ends all sessions. What else keeps the account from signing in
-// stays as it is (P5). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff and CodeUnavailable.
+// stays as it is (P5). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword string) error {
+	return s.guarded(ctx, c, EventPasswordReset, func() error { return s.resetPassword(ctx, c, code, newPassword) })
+}
+
+func (s *Service) resetPassword(ctx context.Context, c Caller, code, newPassword string) error {
 	if code == "" || newPassword == "" {
 		return errMissingCode
 	}
@@ -57,7 +65,7 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword
 	if err != nil {
 		return err
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := s.useCode(ctx, tx, found)
 		if err != nil {
 			return err
@@ -69,7 +77,11 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword
 		if moved {
 			return s.createProven(ctx, tx, c, found.Email, hash)
 		}
-		return s.proveWithPassword(ctx, tx, c, EventPasswordReset, u, hash)
+		if err := s.proveWithPassword(ctx, tx, c, EventPasswordReset, u, hash); err != nil {
+			return err
+		}
+		u.EmailVerified = true
+		return s.tellOwner(ctx, tx, c, MailPasswordChanged, u, map[string]string{undoChange: changedPassword})
 	})
 	return s.codeDenied(ctx, c, EventPasswordReset, found.User, err)
 }

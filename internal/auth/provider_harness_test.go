@@ -90,6 +90,14 @@ func (r *providerRig) anyone() auth.Caller {
 	return auth.Caller{Project: p}
 }
 
+// set changes a setting of the project.
+func (r *providerRig) set(key, value string) {
+	r.t.Helper()
+	if _, err := r.admin.UpdateProject(r.t.Context(), r.projectAdmin(), auth.ProjectChange{Set: map[string]string{key: value}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *providerRig) operator() auth.Caller { return r.admin.LocalOperator(r.anyone()) }
 
 func (r *providerRig) projectAdmin() auth.Caller {

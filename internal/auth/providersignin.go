@@ -123,8 +123,17 @@ type ProviderSignIn struct {
 }
 
 // SignInWithProvider finishes a sign-in that Authorize began. It fails with CodeMissingFlowPart, CodeProviderNotConfigured, CodeRedirectNotAllowed,
-// CodeInvalidProviderResponse, CodeUnavailable, CodeSignUpOff and CodeUserDisabled.
+// CodeInvalidProviderResponse, CodeUnavailable, CodeSignUpOff, CodeTooManyAttempts and CodeUserDisabled.
 func (s *Service) SignInWithProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
+	var result ProviderSignIn
+	err := s.guarded(ctx, c, EventSignIn, func() (err error) {
+		result, err = s.signInWithProvider(ctx, c, params)
+		return err
+	})
+	return result, err
+}
+
+func (s *Service) signInWithProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
 	identity, err := s.identify(ctx, c, params)
 	if err != nil {
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventSignIn, err)
@@ -249,6 +258,9 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 		return User{}, "", err
 	}
 	facts := joinFacts{identityKnown: err == nil, signUpOpen: c.Project.Settings.SelfSignUp}
+	if c.Project.Settings.EnumerationSafe && !external.EmailVerified {
+		external.Email = "" // anybody may tell a provider any address: what becomes of one that is not vouched for must not tell who has it (P28)
+	}
 	email, emailErr := ParseEmail(external.Email)
 	facts.identityEmail, facts.identityVerified = emailErr == nil, emailErr == nil && external.EmailVerified
 	u, err := s.accountFor(ctx, tx, c, known, email)
@@ -310,6 +322,11 @@ func (s *Service) carryOut(ctx context.Context, tx Tx, c Caller, decision joinDe
 		if err := tx.CreateIdentity(ctx, fresh); err != nil {
 			return User{}, err
 		}
+		if decision == joinLink {
+			if err := s.tellOwner(ctx, tx, c, MailIdentityLinked, u, undoOf(changedLinked, fresh)); err != nil {
+				return User{}, err
+			}
+		}
 		return s.signedIn(ctx, tx, u, external)
 	case joinConfirm:
 		return u, nil
@@ -360,6 +377,9 @@ func (s *Service) createFromIdentity(ctx context.Context, tx Tx, c Caller, ident
 	if err != nil {
 		email = ""
 	}
+	if err := s.takeAll(ctx, tx, c, signUpBudgets(c)); err != nil {
+		return User{}, err
+	}
 	u, err := s.newUser(c, email)
 	if err != nil {
 		return User{}, err
@@ -368,7 +388,7 @@ func (s *Service) createFromIdentity(ctx context.Context, tx Tx, c Caller, ident
 	u.EmailVerified = external.EmailVerified && !email.IsZero()
 	u.VerificationRequired = c.Project.Settings.VerifyEmailEnforced && !u.EmailVerified
 	if u.VerificationRequired && email.IsZero() { // nothing could ever verify it
-		return User{}, newError(CodeInvalidProviderResponse, "The provider told no email address, and this project needs a verified one")
+		return User{}, newError(CodeInvalidProviderResponse, "The provider vouches for no email address, and this project needs a verified one")
 	}
 	if !u.Blocked() {
 		u.LastSignInAt = u.CreatedAt

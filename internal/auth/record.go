@@ -23,6 +23,7 @@ const (
 	EventEmailChangeAsked  Event = "email.change_request"
 	EventEmailChanged      Event = "email.change"
 	EventEmailTakenBack    Event = "email.take_back"
+	EventTakenBack         Event = "credentials.take_back"
 	EventUserRead          Event = "user.read"
 	EventUserCreated       Event = "user.create"
 	EventUserUpdated       Event = "user.update"
@@ -63,9 +64,7 @@ func (s *Service) audit(ctx context.Context, tx Tx, c Caller, event Event, outco
 	r := AuditRecord{
 		ID: AuditID(id), At: now, Event: event, Outcome: outcome, Actor: c.Actor(), ActorID: c.actorID(), User: user, Addr: c.Addr, RequestID: c.RequestID,
 	}
-	if c.Project != nil {
-		r.Project = c.Project.ID
-	}
+	r.Project = c.projectID()
 	if len(detail) > 0 {
 		r.Detail = make(map[string]string, len(detail)/2)
 		for i := 0; i+1 < len(detail); i += 2 {
@@ -99,11 +98,7 @@ func (s *Service) enoughDenials(ctx context.Context, tx Tx, c Caller) (bool, err
 	if c.Actor() != ActorAnonymous {
 		return false, nil
 	}
-	var project ProjectID
-	if c.Project != nil {
-		project = c.Project.ID
-	}
-	wait, err := tx.TakeLimit(ctx, project, "denials/"+source(c.Addr), s.now(), time.Second, denialBurst)
+	wait, err := tx.TakeLimit(ctx, c.projectID(), "denials/"+source(c.Addr), s.now(), time.Second, denialBurst)
 	return wait > 0, err
 }
 

@@ -17,9 +17,14 @@ const (
 )
 
 // Refresh gives a new id token for a refresh token. Where the project rotates, it gives a new refresh token too: the same one again to a repeated refresh within the grace
-// window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled and
-// CodeRefreshTokenUserGone.
+// window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled,
+// CodeRefreshTokenUserGone, and CodeTooManyAttempts instead of one of these.
 func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Tokens, error) {
+	tokens, err := s.refresh(ctx, c, presented)
+	return tokens, s.tooMany(ctx, c, err)
+}
+
+func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Tokens, error) {
 	if presented == "" {
 		return Tokens{}, newError(CodeMissingRefreshToken, "a refresh token is needed")
 	}

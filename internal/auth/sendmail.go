@@ -41,22 +41,6 @@ func (s *Service) queueUnlimited(ctx context.Context, tx Tx, c Caller, kind Mail
 	return nil
 }
 
-// crowd is how many sources' budgets make up the budget of what they all use.
-const crowd = 5
-
-// takeMailLimit counts one mail, or the wish for one, to an address: by who asks, and looser in all, so that one source cannot use up an address' mails (P29).
-// An admin's mails are not limited.
-func (s *Service) takeMailLimit(ctx context.Context, tx Tx, c Caller, to Email) error {
-	if c.IsAdmin() {
-		return nil
-	}
-	set, now := c.Project.Settings, s.now()
-	if err := takeLimit(ctx, tx, c.Project.ID, "mail/source/"+source(c.Addr)+"/"+string(to), now, set.MailAddressInterval, set.MailAddressBurst); err != nil {
-		return err
-	}
-	return takeLimit(ctx, tx, c.Project.ID, "mail/"+string(to), now, set.MailAddressInterval/crowd, set.MailAddressBurst*crowd)
-}
-
 // render falls back to the built-in templates where the project's own fail: a mail in the wrong words is better than none.
 func (s *Service) render(ctx context.Context, tx Tx, c Caller, kind MailKind, u User, data MailData) (Message, error) {
 	overrides, err := tx.ListMailTemplates(ctx, c.Project.ID)

@@ -15,7 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but MailQueued.
+// Config is what the domain works with. All fields are needed but Pause and MailQueued.
 type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
@@ -26,7 +26,8 @@ type Config struct {
 	Rand       io.Reader
 	PublicURL  *url.URL // no trailing slash; issuer and links come from it alone (P12)
 	Log        *slog.Logger
-	MailQueued func() // called after a commit that queued mail, to wake the worker; it must not block
+	Pause      func(context.Context, time.Duration) // waits; for tests. nil waits really
+	MailQueued func()                               // called after a commit that queued mail, to wake the worker; it must not block
 }
 
 // Service is what end users can do. Its methods are safe for concurrent use.
@@ -40,6 +41,7 @@ type Service struct {
 	rand       io.Reader
 	publicURL  string
 	log        *slog.Logger
+	pause      func(context.Context, time.Duration)
 	mailQueued func()
 
 	settings    *cache[settingsKey, *Settings]
@@ -52,9 +54,12 @@ func NewService(c Config) *Service {
 	if c.MailQueued == nil {
 		c.MailQueued = func() {}
 	}
+	if c.Pause == nil {
+		c.Pause = sleep
+	}
 	return &Service{
 		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
-		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
+		publicURL: c.PublicURL.String(), log: c.Log, pause: c.Pause, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),

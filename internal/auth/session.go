@@ -47,6 +47,7 @@ const (
 	PurposeTakeBackEmail OOBPurpose = "take_back_email" // lets the old address undo a change
 	// PurposeTakeBackClaim is the same for an old address that was never proven: it ends once somebody proves the new one (P2).
 	PurposeTakeBackClaim OOBPurpose = "take_back_claim"
+	PurposeTakeBack      OOBPurpose = "take_back" // undoes a change of the account's ways in
 )
 
 // OOBCode is a one-time secret sent out of band, stored as its hash (P7).
@@ -59,5 +60,6 @@ type OOBCode struct {
 	NewEmail   Email // PurposeChangeEmail: the address it would become; PurposeTakeBackEmail: the address it replaced
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
-	ConsumedAt time.Time // zero while unused
+	ConsumedAt time.Time         // zero while unused
+	Undoes     map[string]string // of PurposeTakeBack: what was changed
 }

@@ -18,7 +18,9 @@ type Settings struct {
 	PasswordProvider    bool
 	VerifyEmailEnforced bool
 	InvitePermission    Permission
+	SignUpByMail        bool
 	EnumerationSafe     bool
+	EmailProviders      string // EmailProvidersExact, EmailProvidersUniform or EmailProvidersMail
 	EmailChange         string // EmailChangeImmediate or EmailChangeVerified
 	RecentSignIn        time.Duration
 
@@ -52,8 +54,18 @@ type Settings struct {
 	SignInAccountInterval time.Duration
 	SignInSourceBurst     int
 	SignInSourceInterval  time.Duration
+	SignInProjectBurst    int
+	SignInProjectInterval time.Duration
+	SignUpSourceBurst     int
+	SignUpSourceInterval  time.Duration
+	GuessSourceBurst      int
+	GuessSourceInterval   time.Duration
 	MailAddressBurst      int
 	MailAddressInterval   time.Duration
+	MailSourceBurst       int
+	MailSourceInterval    time.Duration
+	MailProjectBurst      int
+	MailProjectInterval   time.Duration
 
 	HostedPages      bool
 	VerifyEmailURL   string
@@ -68,12 +80,16 @@ type Settings struct {
 	UsersDeletePermission Permission
 }
 
-// The values of Settings.EmailChange and Settings.ErrorEnvelope.
+// The values of Settings.EmailChange, Settings.EmailProviders and Settings.ErrorEnvelope.
 const (
 	EmailChangeImmediate = "immediate"
 	EmailChangeVerified  = "verified"
-	EnvelopeArray        = "array"
-	EnvelopeNested       = "nested"
+	// What is told of an address' ways to sign in: which there are, always none, or always none while the address itself is mailed them.
+	EmailProvidersExact   = "exact"
+	EmailProvidersUniform = "uniform"
+	EmailProvidersMail    = "mail"
+	EnvelopeArray         = "array"
+	EnvelopeNested        = "nested"
 )
 
 // Setting describes one setting: the same table feeds the CLI, the admin API and the console.
@@ -103,7 +119,9 @@ var settingTable = []Setting{
 	boolSetting("verifyEmailEnforced", "false", "false", "a new account gets no tokens before its email address is verified", func(s *Settings) *bool { return &s.VerifyEmailEnforced }),
 	permissionSetting("invitePermission", "public", "admin", "who may invite users; at least admin where selfSignUp is off", func(s *Settings) *Permission { return &s.InvitePermission }),
 	boolSetting("emailEnumerationProtection", "false", "true", "answers do not tell whether an address has an account", func(s *Settings) *bool { return &s.EnumerationSafe }),
-	enumSetting("emailChange", EmailChangeImmediate, EmailChangeVerified, "whether a new address counts at once, or only after it is verified", func(s *Settings) *string { return &s.EmailChange }, EmailChangeImmediate, EmailChangeVerified),
+	boolSetting("signUpByMail", "false", "true", "sign-up answers only that a mail was sent, whether or not the address has an account already, and the new account works once its address is verified", func(s *Settings) *bool { return &s.SignUpByMail }),
+	enumSetting("emailProviders", EmailProvidersExact, EmailProvidersUniform, "what is told of an address' ways to sign in: exact, uniform (always none; exact means this too under emailEnumerationProtection), or mail (uniform, and the address is mailed them)", func(s *Settings) *string { return &s.EmailProviders }, EmailProvidersExact, EmailProvidersUniform, EmailProvidersMail),
+	enumSetting("emailChange", EmailChangeImmediate, EmailChangeVerified, "whether a new address counts at once, or only after it is verified; always verified under emailEnumerationProtection", func(s *Settings) *string { return &s.EmailChange }, EmailChangeImmediate, EmailChangeVerified),
 	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
 
 	enumSetting("errorEnvelope", EnvelopeArray, EnvelopeArray, "the shape of error answers: array, or nested for apps of the JavaScript client", func(s *Settings) *string { return &s.ErrorEnvelope }, EnvelopeArray, EnvelopeNested),
@@ -133,12 +151,22 @@ var settingTable = []Setting{
 	intSetting("passwordHashTime", "2", "2", 1, 16, "argon2id passes", func(s *Settings) *int { return &s.PasswordHashTime }),
 	intSetting("passwordHashThreads", "1", "1", 1, 16, "argon2id lanes", func(s *Settings) *int { return &s.PasswordHashThreads }),
 
-	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have from one source address; five times as many from all", func(s *Settings) *int { return &s.SignInAccountBurst }),
+	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have from one source address; five times as many from all that never signed in to it", func(s *Settings) *int { return &s.SignInAccountBurst }),
 	durationSetting("signInAccountInterval", "30s", "30s", time.Millisecond, day, "time after which one account gets one more try from one source address", func(s *Settings) *time.Duration { return &s.SignInAccountInterval }),
 	intSetting("signInSourceBurst", "300", "300", 1, 100000, "failed sign-ins in a row that one source address may have", func(s *Settings) *int { return &s.SignInSourceBurst }),
 	durationSetting("signInSourceInterval", "1s", "1s", time.Millisecond, day, "time after which one source address gets one more try", func(s *Settings) *time.Duration { return &s.SignInSourceInterval }),
+	intSetting("signInProjectBurst", "10000", "10000", 1, 10000000, "failed sign-ins in a row that the project may have from sources that its accounts do not know", func(s *Settings) *int { return &s.SignInProjectBurst }),
+	durationSetting("signInProjectInterval", "20ms", "20ms", time.Millisecond, day, "time after which the project gets one more such try", func(s *Settings) *time.Duration { return &s.SignInProjectInterval }),
+	intSetting("signUpSourceBurst", "10000", "1000", 1, 1000000, "sign-ups in a row that one source address may try", func(s *Settings) *int { return &s.SignUpSourceBurst }),
+	durationSetting("signUpSourceInterval", "1s", "30s", time.Millisecond, day, "time after which one source address may try one more", func(s *Settings) *time.Duration { return &s.SignUpSourceInterval }),
+	intSetting("guessSourceBurst", "1000", "1000", 1, 1000000, "wrong codes and tokens, and questions about addresses, that one source address may send in a row", func(s *Settings) *int { return &s.GuessSourceBurst }),
+	durationSetting("guessSourceInterval", "1s", "1s", time.Millisecond, day, "time after which one source address may send one more", func(s *Settings) *time.Duration { return &s.GuessSourceInterval }),
 	intSetting("mailAddressBurst", "20", "20", 1, 10000, "mails in a row that one source address may have sent to one mailbox; five times as many by all", func(s *Settings) *int { return &s.MailAddressBurst }),
 	durationSetting("mailAddressInterval", "1m", "1m", time.Millisecond, day, "time after which one source address may have one more mail sent to that mailbox", func(s *Settings) *time.Duration { return &s.MailAddressInterval }),
+	intSetting("mailSourceBurst", "10000", "1000", 1, 1000000, "mails in a row that one source address may have sent, to all mailboxes together", func(s *Settings) *int { return &s.MailSourceBurst }),
+	durationSetting("mailSourceInterval", "1s", "30s", time.Millisecond, day, "time after which one source address may have one more sent", func(s *Settings) *time.Duration { return &s.MailSourceInterval }),
+	intSetting("mailProjectBurst", "50000", "20000", 1, 10000000, "mails in a row that the project sends for callers who are no admins", func(s *Settings) *int { return &s.MailProjectBurst }),
+	durationSetting("mailProjectInterval", "100ms", "100ms", time.Millisecond, day, "time after which the project sends one more", func(s *Settings) *time.Duration { return &s.MailProjectInterval }),
 
 	boolSetting("hostedPages", "true", "true", "sign-up sends a verification mail that leads to the server's own page; off, only where verifyEmailURL is set", func(s *Settings) *bool { return &s.HostedPages }),
 	urlSetting("verifyEmailURL", "the app's page that verification links lead to", func(s *Settings) *string { return &s.VerifyEmailURL }),
@@ -204,6 +232,12 @@ func ResolveSettings(p Preset, overrides map[string]string) (*Settings, error) {
 	}
 	if err := s.hashParams().Computable(); err != nil {
 		return nil, invalidArgument("passwordHashMemory", fmt.Sprintf("the settings passwordHash… together: %v", err))
+	}
+	if s.EnumerationSafe {
+		s.EmailChange = EmailChangeVerified // an address that is taken cannot count at once
+		if s.EmailProviders == EmailProvidersExact {
+			s.EmailProviders = EmailProvidersUniform
+		}
 	}
 	if !s.SelfSignUp && !s.InvitePermission.AtLeastAdmin() {
 		s.InvitePermission = Permission{Kind: PermitAdmin}

@@ -15,6 +15,15 @@ type SignInParams struct {
 // SignIn checks email and password and begins a session. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
 // CodeUnavailable, and with CodeEmailNotFound, CodeWrongPassword or CodeUserDisabled; under enumeration protection with CodeInvalidCredentials for the first two.
 func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
+	began := s.clock()
+	tokens, err := s.signIn(ctx, c, params)
+	if err != nil {
+		s.evenOut(ctx, c, began)
+	}
+	return tokens, err
+}
+
+func (s *Service) signIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
 	p := c.Project
 	email, err := checkCredentials(p, params.Email, params.Password)
 	if err != nil {
@@ -24,10 +33,7 @@ func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (To
 		return Tokens{}, errBusy(nil)
 	}
 	if err := s.takeSignInTry(ctx, c, string(email)); err != nil {
-		if CodeOf(err) == CodeTooManyAttempts {
-			return Tokens{}, s.deny(ctx, c, EventSignIn, "", AsError(err))
-		}
-		return Tokens{}, err
+		return Tokens{}, s.limited(ctx, c, EventSignIn, err)
 	}
 	u, err := s.store.GetUserByEmail(ctx, p.ID, email)
 	if errors.Is(err, ErrNotFound) {
@@ -61,6 +67,16 @@ func wrongCredentials(p *Project, code Code) *Error {
 	return newError(code, "email or password is wrong")
 }
 
+// blocked refuses an account that may not sign in, to whoever knows its password. Where sign-up does not tell whether an address was free, neither may the first
+// sign-in with the password of that sign-up (P28).
+func blocked(p *Project, u User) *Error {
+	waiting := u.VerificationRequired && !u.EmailVerified && !u.Disabled
+	if waiting && p.Settings.SignUpByMail && p.Settings.EnumerationSafe {
+		return wrongCredentials(p, CodeWrongPassword)
+	}
+	return newError(CodeUserDisabled, "the account is disabled")
+}
+
 // finishSignIn begins the session of a user whose password was right: checked is the account as it was then.
 func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, rehash string) (Tokens, error) {
 	var u User
@@ -74,7 +90,7 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 			return ErrNotFound // changed since it was checked
 		}
 		if u.Blocked() {
-			return newError(CodeUserDisabled, "the account is disabled")
+			return blocked(c.Project, u)
 		}
 		if rehash != "" {
 			u.PasswordHash = rehash
@@ -95,7 +111,7 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, wrongCredentials(c.Project, CodeWrongPassword))
-	case CodeOf(err) == CodeUserDisabled:
+	case CodeOf(err) == CodeUserDisabled, CodeOf(err) == CodeInvalidCredentials:
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, AsError(err))
 	case err != nil:
 		return Tokens{}, err

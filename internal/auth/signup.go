@@ -12,9 +12,14 @@ type SignUpParams struct {
 	Password string
 }
 
-// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified.
+// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified. With signUpByMail
+// the result is Mailed, and the same whether or not the address has an account already: the mail tells.
 // It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
+	return evenly(ctx, s, c, func() (Tokens, error) { return s.signUp(ctx, c, params) })
+}
+
+func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
 	p := c.Project
 	email, err := checkCredentials(p, params.Email, params.Password)
 	if err != nil {
@@ -26,10 +31,18 @@ func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if err := checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
 		return Tokens{}, err
 	}
-	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
-		return Tokens{}, s.deny(ctx, c, EventSignUp, "", errEmailInUse)
-	} else if !errors.Is(err, ErrNotFound) {
-		return Tokens{}, fmt.Errorf("user: %w", err)
+	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing
+		return Tokens{}, errBusy(nil)
+	}
+	if err := s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, signUpBudgets(c)) }); err != nil {
+		return Tokens{}, s.limited(ctx, c, EventSignUp, err)
+	}
+	if !p.Settings.SignUpByMail {
+		if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
+			return Tokens{}, s.deny(ctx, c, EventSignUp, "", errEmailInUse)
+		} else if !errors.Is(err, ErrNotFound) {
+			return Tokens{}, fmt.Errorf("user: %w", err)
+		}
 	}
 	hash, err := s.hashPassword(ctx, p, email, params.Password)
 	if err != nil {
@@ -40,7 +53,7 @@ func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (To
 		return Tokens{}, err
 	}
 	u.PasswordHash, u.PasswordUpdatedAt = hash, u.CreatedAt
-	u.VerificationRequired = p.Settings.VerifyEmailEnforced
+	u.VerificationRequired = p.Settings.VerifyEmailEnforced || p.Settings.SignUpByMail
 	if !u.Blocked() {
 		u.LastSignInAt = u.CreatedAt
 	}
@@ -88,8 +101,9 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		// Others may have used up the address' mails; the account does not depend on it, and the mail can be asked for again.
-		if err := s.sendVerification(ctx, tx, c, u, u.VerificationRequired); err != nil && CodeOf(err) != CodeTooManyAttempts {
+		// Others may have used up the address' mails; the account does not depend on it, and the mail can be asked for again. By mail alone it does depend.
+		err := s.sendVerification(ctx, tx, c, u, u.VerificationRequired)
+		if err != nil && (CodeOf(err) != CodeTooManyAttempts || c.Project.Settings.SignUpByMail) {
 			return err
 		}
 		if err := s.audit(ctx, tx, c, EventSignUp, OutcomeAllowed, u.ID); err != nil {
@@ -98,19 +112,52 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 		if u.Blocked() {
 			return nil
 		}
-		var err error
 		session, refresh, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
 		return err
 	})
 	if errors.Is(err, ErrConflict) {
-		return Tokens{}, s.deny(ctx, c, EventSignUp, "", errEmailInUse)
+		if !c.Project.Settings.SignUpByMail {
+			return Tokens{}, s.deny(ctx, c, EventSignUp, "", errEmailInUse)
+		}
+		err = s.commitMail(ctx, func(tx Tx) error { return s.tellHolder(ctx, tx, c, EventSignUp, u.Email) })
 	}
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, s.limited(ctx, c, EventSignUp, err)
 	}
 	s.mailQueued()
+	if c.Project.Settings.SignUpByMail {
+		return Tokens{User: User{Email: u.Email, VerificationRequired: true}, Mailed: true}, nil
+	}
 	if refresh == "" {
 		return Tokens{User: u}, nil
 	}
 	return s.signSession(ctx, c.Project, u, session, refresh)
+}
+
+// tellHolder mails the holder of an account that somebody tried to have another with its address: the answer does not tell, the mail does (P28). It holds a way in, since
+// the account may have been made by somebody else, or be forgotten.
+func (s *Service) tellHolder(ctx context.Context, tx Tx, c Caller, event Event, email Email) error {
+	p := c.Project
+	u, err := tx.GetUserByEmail(ctx, p.ID, email)
+	if errors.Is(err, ErrNotFound) { // it went meanwhile
+		return s.takeMailLimit(ctx, tx, c, email)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.audit(ctx, tx, c, event, OutcomeDenied, u.ID, "code", string(CodeEmailInUse)); err != nil {
+		return err
+	}
+	if u.InvitePending {
+		return s.queueInvite(ctx, tx, c, u)
+	}
+	if !p.Settings.PasswordProvider {
+		return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, MailData{})
+	}
+	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}, p.Settings.ResetCodeTTL)
+	if err != nil {
+		return err
+	}
+	link := s.link(p, p.Settings.ResetPasswordURL, PageResetPassword, code, u.ID)
+	return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
 }

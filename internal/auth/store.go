@@ -40,6 +40,9 @@ type Reader interface {
 	ListSessions(ctx context.Context, p ProjectID, user UserID, after SessionID, limit int) ([]Session, error)
 	GetRefreshToken(ctx context.Context, p ProjectID, hash []byte) (RefreshToken, error)
 
+	// IsKnownSource tells whether somebody signed in from the source to the account of the address.
+	IsKnownSource(ctx context.Context, p ProjectID, email Email, source string) (bool, error)
+
 	GetOOBCode(ctx context.Context, p ProjectID, hash []byte) (OOBCode, error)
 	// ListOOBCodes gives the user's codes of the purpose, used and expired ones too, the newest first.
 	ListOOBCodes(ctx context.Context, p ProjectID, user UserID, purpose OOBPurpose) ([]OOBCode, error)
@@ -101,6 +104,9 @@ type Tx interface {
 	RevokeSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
 	// RevokeUserSessions revokes the user's living sessions but the one to keep ("" keeps none), and says how many.
 	RevokeUserSessions(ctx context.Context, p ProjectID, user UserID, keep SessionID, now time.Time) (int, error)
+
+	// AddKnownSource remembers that the user signed in from the source; of each user the newest [MaxKnownSources] are kept.
+	AddKnownSource(ctx context.Context, p ProjectID, user UserID, source string, now time.Time) error
 
 	CreateRefreshToken(ctx context.Context, t RefreshToken) error
 	// RotateRefreshToken marks a token rotated and names its successor, in one statement. ErrNotFound where it is rotated already.
@@ -167,10 +173,14 @@ type Store interface {
 	Close() error
 }
 
+// MaxKnownSources bounds what is remembered of the places that a user signs in from.
+const MaxKnownSources = 50
+
 // Retention is how long ended things are kept, for questions that come late (an expired code is told apart from an unknown one).
 type Retention struct {
 	Codes    time.Duration // after expiry
 	Sessions time.Duration // after revocation
+	Sources  time.Duration // after the last sign-in from there
 	Mail     time.Duration // after sending
 	Audit    time.Duration // after the event; 0 keeps for ever
 }

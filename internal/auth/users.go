@@ -81,7 +81,7 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 		return User{}, err
 	}
 	var u User
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		stored, err := tx.GetUser(ctx, c.Project.ID, id)
 		if errors.Is(err, ErrNotFound) {
 			return newError(CodeNoUserForID, "there is no such user")
@@ -231,6 +231,9 @@ func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u U
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {
 			return User{}, err
 		}
+		if err := s.tellPatched(ctx, tx, c, before, u); err != nil {
+			return User{}, err
+		}
 	}
 	event := EventUserUpdated
 	switch {
@@ -240,6 +243,22 @@ func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u U
 		event = EventUserEnabled
 	}
 	return u, s.audit(ctx, tx, c, event, OutcomeAllowed, u.ID)
+}
+
+// tellPatched mails the user what an admin changed of its ways in, at the address that it had.
+func (s *Service) tellPatched(ctx context.Context, tx Tx, c Caller, before, u User) error {
+	if before.Email.IsZero() {
+		return nil
+	}
+	if before.PasswordHash != u.PasswordHash {
+		if err := s.tellOwner(ctx, tx, c, MailPasswordChanged, before, nil); err != nil {
+			return err
+		}
+	}
+	if before.Email != u.Email {
+		return s.queueUnlimited(ctx, tx, c, MailEmailChanged, before.Email, before, MailData{NewEmail: string(u.Email)})
+	}
+	return nil
 }
 
 func sameJSON(a, b map[string]any) bool {

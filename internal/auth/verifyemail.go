@@ -9,6 +9,10 @@ import (
 // SendVerification sends the verification mail again. An address that is verified already gets none. It fails with CodeMissingEmail, CodeTooManyAttempts,
 // and CodeNoUserForID, the last not under enumeration protection.
 func (s *Service) SendVerification(ctx context.Context, c Caller, email string) error {
+	return evenlyDone(ctx, s, c, func() error { return s.sendVerificationAgain(ctx, c, email) })
+}
+
+func (s *Service) sendVerificationAgain(ctx context.Context, c Caller, email string) error {
 	u, err := s.userByTypedEmail(ctx, c, email)
 	if err != nil {
 		return s.unknownAddress(ctx, c, EventVerifyRequested, email, err, CodeNoUserForID)
@@ -64,9 +68,13 @@ func (s *Service) commitMail(ctx context.Context, f func(Tx) error) error {
 }
 
 // VerifyEmail proves the account's address with the code that was sent to it. Where verification is enforced, this is what enables the account.
-// It fails with CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode and CodeExpiredOOBCode.
+// It fails with CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeTooManyAttempts.
 func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id UserID) error {
-	if _, err := s.userByID(ctx, c, id); err != nil {
+	return s.guarded(ctx, c, EventEmailVerified, func() error { return s.verifyEmail(ctx, c, code, id) })
+}
+
+func (s *Service) verifyEmail(ctx context.Context, c Caller, code string, id UserID) error {
+	if _, err := s.userOfLink(ctx, c, id); err != nil {
 		return err
 	}
 	if code == "" {
@@ -103,6 +111,15 @@ func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id Use
 		return s.audit(ctx, tx, c, EventEmailVerified, OutcomeAllowed, u.ID)
 	})
 	return s.codeDenied(ctx, c, EventEmailVerified, id, err)
+}
+
+// userOfLink finds the user that a link names. It fails with CodeNoUserForID, under enumeration protection as with a wrong code.
+func (s *Service) userOfLink(ctx context.Context, c Caller, id UserID) (User, error) {
+	u, err := s.userByID(ctx, c, id)
+	if CodeOf(err) == CodeNoUserForID && c.Project.Settings.EnumerationSafe {
+		err = errInvalidCode
+	}
+	return u, err
 }
 
 // userByID fails with CodeNoUserForID.

@@ -2,6 +2,7 @@
 package authtest
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/url"
@@ -37,7 +38,7 @@ func Config(t testing.TB, now func() time.Time) auth.Config {
 	}
 	return auth.Config{
 		Store: storetest.Open(t), Keyring: keyring, Mail: renderer, Hashing: password.NewQueue(2, 8), Clock: now, Rand: rand.Reader, PublicURL: public,
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Pause: func(context.Context, time.Duration) {},
 	}
 }
 

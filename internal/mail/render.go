@@ -214,6 +214,7 @@ type values struct {
 	UserName    string
 	Email       string
 	NewEmail    string
+	Methods     string
 	Link        string
 	ExpiresIn   string
 }
@@ -224,6 +225,7 @@ func newValues(tag language.Tag, d auth.MailData) values {
 		UserName:    presentableName(clean(d.UserName)),
 		Email:       clean(d.Email),
 		NewEmail:    clean(d.NewEmail),
+		Methods:     methodsInWords(tag, d.Methods),
 		Link:        d.Link, // checked, and never cut
 		ExpiresIn:   inWords(tag, max(d.ExpiresIn, 0)),
 	}
@@ -320,7 +322,7 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 // sampleData covers every combination of values that may be missing, so that Check walks every branch.
 func sampleData() []auth.MailData {
 	var samples []auth.MailData
-	for bits := range 16 {
+	for bits := range 32 {
 		d := auth.MailData{ProjectName: "Example", Email: "ada@example.com"}
 		if bits&1 != 0 {
 			d.UserName = "Ada"
@@ -330,6 +332,9 @@ func sampleData() []auth.MailData {
 		}
 		if bits&4 != 0 {
 			d.Link = "https://app.example.com/link?oobCode=sample&uid=sample"
+		}
+		if bits&16 != 0 {
+			d.Methods = "password, google.com"
 		}
 		if bits&8 != 0 {
 			d.ExpiresIn = 24 * time.Hour

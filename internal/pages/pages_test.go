@@ -77,6 +77,23 @@ var flows = []flow{
 			return s.user(t, c, id).Email == testEmail
 		},
 	},
+	{
+		page: auth.PageTakeBack, kind: auth.MailPasswordChanged, ttl: 7 * 24 * time.Hour,
+		prepare: func(t *testing.T, s *server, c auth.Caller) auth.UserID {
+			tokens := s.signUp(t, c)
+			user, err := s.service.AuthenticateUser(t.Context(), c, tokens.IDToken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.service.ChangePassword(t.Context(), user, testPassword, newPassword); err != nil {
+				t.Fatal(err)
+			}
+			return tokens.User.ID
+		},
+		used: func(t *testing.T, s *server, c auth.Caller, id auth.UserID) bool {
+			return s.user(t, c, id).PasswordHash == ""
+		},
+	},
 }
 
 func changeEmail(mode string) func(*testing.T, *server, auth.Caller) auth.UserID {

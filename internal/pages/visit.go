@@ -32,6 +32,9 @@ var pageTable = []page{
 	{name: auth.PageTakeBackEmail, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.TakeBackEmail(ctx, c, f.code)
 	}},
+	{name: auth.PageTakeBack, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
+		return s.TakeBack(ctx, c, f.code)
+	}},
 }
 
 // visit is one request to a page, with what is known so far: an error is shown with that.

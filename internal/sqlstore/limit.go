@@ -36,3 +36,20 @@ func (t *tx) RefundLimit(ctx context.Context, p auth.ProjectID, key string, inte
 	_, err := t.q.exec(ctx, `UPDATE limits SET arrival = arrival - $3 WHERE project = $1 AND limit_key = $2`, p, key, milliseconds(interval))
 	return err
 }
+
+func (r reader) IsKnownSource(ctx context.Context, p auth.ProjectID, email auth.Email, source string) (bool, error) {
+	n, err := get(ctx, r.q, value[int64], `SELECT count(*) FROM known_sources k JOIN users u ON u.project = k.project AND u.id = k.user_id
+		WHERE u.project = $1 AND u.email = $2 AND k.source = $3`, p, email, source)
+	return n > 0, err
+}
+
+func (t *tx) AddKnownSource(ctx context.Context, p auth.ProjectID, user auth.UserID, source string, now time.Time) error {
+	_, err := t.q.exec(ctx, `INSERT INTO known_sources (project, user_id, source, seen_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (project, user_id, source) DO UPDATE SET seen_at = $4`, p, user, source, now)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.exec(ctx, `DELETE FROM known_sources WHERE project = $1 AND user_id = $2 AND source IN
+		(SELECT source FROM known_sources WHERE project = $1 AND user_id = $2 ORDER BY seen_at DESC, source LIMIT $4 OFFSET $3)`, p, user, auth.MaxKnownSources, auth.MaxKnownSources)
+	return err
+}

@@ -7,10 +7,10 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-const oobColumns = `project, hash, user_id, purpose, email, new_email, created_at, expires_at, consumed_at`
+const oobColumns = `project, hash, user_id, purpose, email, new_email, created_at, expires_at, consumed_at, undoes`
 
 func oobFields(c *auth.OOBCode) []any {
-	return []any{&c.Project, &c.Hash, &c.User, &c.Purpose, &c.Email, &c.NewEmail, &c.CreatedAt, &c.ExpiresAt, &c.ConsumedAt}
+	return []any{&c.Project, &c.Hash, &c.User, &c.Purpose, &c.Email, &c.NewEmail, &c.CreatedAt, &c.ExpiresAt, &c.ConsumedAt, &c.Undoes}
 }
 
 func (r reader) GetOOBCode(ctx context.Context, p auth.ProjectID, hash []byte) (auth.OOBCode, error) {
@@ -22,8 +22,8 @@ func (r reader) ListOOBCodes(ctx context.Context, p auth.ProjectID, user auth.Us
 }
 
 func (t *tx) CreateOOBCode(ctx context.Context, c auth.OOBCode) error {
-	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt)
+	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt, c.Undoes)
 }
 
 // ConsumeOOBCode is one statement, so that of two callers one wins (P7).

@@ -14,6 +14,7 @@ const (
 	sweepSessions = `DELETE FROM sessions WHERE (project, id) IN (SELECT project, id FROM sessions WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT $2)`
 	sweepLimits   = `DELETE FROM limits WHERE (project, limit_key) IN (SELECT project, limit_key FROM limits WHERE arrival <= $1 ORDER BY arrival LIMIT $2)`
 	sweepKeys     = `DELETE FROM signing_keys WHERE (project, id) IN (SELECT project, id FROM signing_keys WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`
+	sweepSources  = `DELETE FROM known_sources WHERE (project, user_id, source) IN (SELECT project, user_id, source FROM known_sources WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)`
 	sweepMail     = `DELETE FROM outbox WHERE (project, id) IN (SELECT project, id FROM outbox WHERE state = 'sent' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
 	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
 	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
@@ -30,6 +31,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		{sweepSessions, now.Add(-r.Sessions)},
 		{sweepLimits, now},
 		{sweepKeys, now},
+		{sweepSources, now.Add(-r.Sources)},
 		{sweepMail, now.Add(-r.Mail)},
 	}
 	if r.Audit > 0 {

@@ -18,6 +18,7 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateUser(ctx, auth.User{Project: p, ID: anna, Email: "anna@example.com", Roles: []auth.RoleID{"role"}, Attributes: map[string]any{"a": 1.0}, CreatedAt: now}),
 		tx.CreateIdentity(ctx, auth.Identity{Project: p, User: anna, ProviderID: "google.com", Subject: "1"}),
 		tx.CreateSession(ctx, auth.Session{Project: p, ID: "session", User: anna, CreatedAt: now}),
+		tx.AddKnownSource(ctx, p, anna, "192.0.2.7", now),
 		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
 		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
 		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
@@ -66,6 +67,8 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("session", session, err)
 	token, err := r.GetRefreshToken(ctx, p, []byte("token"))
 	put("token", token, err)
+	known, err := r.IsKnownSource(ctx, p, "anna@example.com", "192.0.2.7")
+	put("source", known, err)
 	code, err := r.GetOOBCode(ctx, p, []byte("code"))
 	put("code", code, err)
 	providers, err := r.ListIdentityProviders(ctx, p)
@@ -105,6 +108,12 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"GetRefreshToken": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetRefreshToken(ctx, two, []byte("token"))
 	},
+	"IsKnownSource": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.IsKnownSource(ctx, two, "anna@example.com", "192.0.2.7")
+	},
+	"AddKnownSource": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.AddKnownSource(ctx, two, anna, "192.0.2.8", now)
+	}),
 	"GetOOBCode": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetOOBCode(ctx, two, []byte("code")) },
 	"GetIdentityProvider": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetIdentityProvider(ctx, two, "google.com")
@@ -311,7 +320,7 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 	other := must[map[string]any](t)(snapshot(ctx, s, two))
 	update(t, s, func(tx auth.Tx) error { return tx.DeleteUser(ctx, one, anna) })
 	left := must[map[string]any](t)(snapshot(ctx, s, one))
-	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "code"} {
+	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code"} {
 		if v := reflect.ValueOf(left[name]); !v.IsZero() {
 			t.Errorf("%s left: %+v", name, v)
 		}

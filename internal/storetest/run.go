@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"Roles", testRoles},
 		{"Identities", testIdentities},
 		{"Sessions", testSessions},
+		{"KnownSources", testKnownSources},
 		{"RefreshTokens", testRefreshTokens},
 		{"OOBCodes", testOOBCodes},
 		{"SigningKeys", testSigningKeys},

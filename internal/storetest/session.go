@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -155,4 +156,43 @@ func testOOBCodes(t *testing.T, s auth.Store) {
 	update(t, s, func(tx auth.Tx) error { return tx.VoidOOBCodes(ctx, one, anna) })
 	wantEqual(t, "left after all", left(), "other ")
 	update(t, s, func(tx auth.Tx) error { return tx.VoidOOBCodes(ctx, one, anna) }) // nothing to do is no error
+}
+
+func testKnownSources(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	addProjects(t, s, one)
+	update(t, s, func(tx auth.Tx) error {
+		return errors.Join(tx.CreateUser(ctx, auth.User{Project: one, ID: anna, Email: "anna@example.com"}), tx.CreateUser(ctx, auth.User{Project: one, ID: bert, Email: "bert@example.com"}))
+	})
+	known := func(email auth.Email, source string) bool {
+		t.Helper()
+		return must[bool](t)(s.IsKnownSource(ctx, one, email, source))
+	}
+	add := func(user auth.UserID, source string, at time.Time) {
+		t.Helper()
+		update(t, s, func(tx auth.Tx) error { return tx.AddKnownSource(ctx, one, user, source, at) })
+	}
+	add(anna, "first", now)
+	add(anna, "first", after(1))
+	wantEqual(t, "hers", known("anna@example.com", "first"), true)
+	wantEqual(t, "another's", known("bert@example.com", "first"), false)
+	wantEqual(t, "another source", known("anna@example.com", "second"), false)
+	wantEqual(t, "nobody's", known("nobody@example.com", "first"), false)
+	for i := range auth.MaxKnownSources {
+		add(bert, fmt.Sprint("at ", i), after(i))
+	}
+	wantEqual(t, "as many as are kept", known("bert@example.com", "at 0"), true)
+	add(bert, "one more", after(auth.MaxKnownSources))
+	wantEqual(t, "the oldest", known("bert@example.com", "at 0"), false)
+	wantEqual(t, "the next", known("bert@example.com", "at 1"), true)
+	wantEqual(t, "the newest", known("bert@example.com", "one more"), true)
+	wantEqual(t, "hers are kept", known("anna@example.com", "first"), true)
+	var swept int
+	update(t, s, func(tx auth.Tx) (err error) {
+		swept, err = tx.Sweep(ctx, after(12), auth.Retention{Sources: 10 * time.Second}, 100)
+		return err
+	})
+	wantEqual(t, "swept", swept, 2) // at 1 second: hers and one of his
+	wantEqual(t, "too old", known("anna@example.com", "first"), false)
+	wantError(t, "AddKnownSource of no user", s.Update(ctx, func(tx auth.Tx) error { return tx.AddKnownSource(ctx, one, "nosuch", "x", now) }), auth.ErrNotFound)
 }
