@@ -23,7 +23,7 @@ func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if !p.Settings.SelfSignUp {
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
 	}
-	if err := checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
+	if err := s.checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
 		return Tokens{}, err
 	}
 	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
