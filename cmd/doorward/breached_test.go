@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-// doorward runs a command that needs no data directory.
+// doorward runs a command that ends by itself and needs no data directory of before.
 func doorward(stdin string, args ...string) result {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
 	var stdout, stderr bytes.Buffer
-	code := run(context.Background(), args, nil, strings.NewReader(stdin), &stdout, &stderr)
+	code := run(ctx, args, nil, strings.NewReader(stdin), &stdout, &stderr)
 	return result{code, stdout.String(), stderr.String()}
 }
 
@@ -73,7 +76,7 @@ func TestBreachedVerbRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	doorward("", "breached", "check", out).wantFailure(t, exitFailed, "the checksum is wrong")
-	c := &cliTest{t: t, data: filepath.Join(t.TempDir(), "data")}
-	c.try("", "serve", "--listen", "127.0.0.1:0", "--breached-passwords", out).wantFailure(t, exitFailed, "breached passwords: "+out+": the checksum is wrong")
-	c.try("", "serve", "--listen", "127.0.0.1:0", "--breached-passwords", out+".gone").wantFailure(t, exitUsage, "no such file")
+	data := filepath.Join(t.TempDir(), "data")
+	doorward("", "serve", "--data", data, "--listen", "127.0.0.1:0", "--breached-passwords", out).wantFailure(t, exitFailed, "breached passwords: "+out+": the checksum is wrong")
+	doorward("", "serve", "--data", data, "--listen", "127.0.0.1:0", "--breached-passwords", out+".gone").wantFailure(t, exitUsage, "no such file")
 }

@@ -10,7 +10,7 @@ import (
 // memory does not grow with the list but for eight bytes a block.
 const (
 	bucketBits = maxShardBits
-	blockKeys  = 1024
+	blockKeys  = 512
 )
 
 type spill struct {
