@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/token":       {},
 	"internal/web":         {},
 	"internal/publicnet":   {},
+	"internal/breached":    {},
 	"internal/auth":        {"internal/password", "internal/secret", "internal/token"},
 	"internal/sqlstore":    {"internal/auth"},
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
@@ -33,10 +34,10 @@ var mayImport = map[string][]string{
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/idp", "internal/mail", "internal/pages", "internal/password", "internal/publicnet", "internal/secret",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/password", "internal/secret", "internal/storetest"},
@@ -58,6 +59,8 @@ var onlyIn = map[string]string{
 	"github.com/coreos/go-oidc":    "internal/idp",
 	"github.com/alecthomas/kong":   "cmd/doorward",
 	"github.com/pelletier/go-toml": "cmd/doorward",
+
+	"github.com/FastFilter/xorfilter": "internal/breached",
 }
 
 type listed struct {

@@ -230,9 +230,23 @@ const cliLimit = 30 * time.Second
 
 // tryCLI runs a verb of the binary against the server's data directory.
 func (s *server) tryCLI(args ...string) (cliResult, error) {
+	return tryBinary(append(args, "--data", s.opts.data)...)
+}
+
+// runBinary runs a verb that needs no data directory.
+func runBinary(t *testing.T, args ...string) cliResult {
+	t.Helper()
+	result, err := tryBinary(args...)
+	if err != nil {
+		t.Fatalf("doorward %s: %v", strings.Join(args, " "), err)
+	}
+	return result
+}
+
+func tryBinary(args ...string) (cliResult, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), cliLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, suite.binary, append(args, "--data", s.opts.data)...)
+	cmd := exec.CommandContext(ctx, suite.binary, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = cleanEnv()

@@ -110,6 +110,8 @@ func TestConfigProblems(t *testing.T) {
 		{"database", map[string]string{"database": "mysql://x"}, nil, "", "neither sqlite:FILE nor postgres://"},
 		{"mail from", map[string]string{"mail-from": "Ada"}, nil, "", "it is not an email address"},
 		{"proxies", map[string]string{"trusted-proxies": "10.0.0.0/8,nonsense"}, nil, "", `trusted proxy "nonsense"`},
+		{"leaked passwords missing", map[string]string{"breached-passwords": "/nonexistent/b"}, nil, "", "breached-passwords (flag --breached-passwords): open /nonexistent/b"},
+		{"leaked passwords of another kind", map[string]string{"breached-passwords": secretFile}, nil, "", "no filter of breached passwords, or it is damaged"},
 		{"workers", map[string]string{"hash-workers": "0"}, nil, "", "not a whole number from 1"},
 		{"grace", map[string]string{"shutdown-grace": "20"}, nil, "", "it is not a duration"},
 		{"log level", map[string]string{"log-level": "loud"}, nil, "", "none of debug, info, warn and error"},
@@ -207,7 +209,7 @@ func TestConfigCheckForPeople(t *testing.T) {
 	if code := run(context.Background(), []string{"config", "check"}, nil, strings.NewReader(""), &stdout, &stderr); code != exitDone {
 		t.Errorf("exit code is %d: %s", code, stderr.String())
 	}
-	for _, want := range []string{"listen           127.0.0.1:8080", "NOTE  smtp (default): no mail leaves"} {
+	for _, want := range []string{"listen              127.0.0.1:8080", "NOTE  smtp (default): no mail leaves"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in\n%s", want, stdout.String())
 		}

@@ -27,6 +27,8 @@ type serverFlags struct {
 	ShutdownGrace  string `help:"${shutdown_grace}" placeholder:"DURATION"`
 	LogFormat      string `help:"${log_format}" placeholder:"FORMAT"`
 	LogLevel       string `help:"${log_level}" placeholder:"LEVEL"`
+
+	BreachedPasswords string `help:"${breached_passwords}" placeholder:"FILE"`
 }
 
 // reachFlags say which instance a command works on: a data directory, or a server.

@@ -29,6 +29,7 @@ type cli struct {
 	Config     configCmd     `cmd:"" help:"Check the configuration." group:"server"`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema." group:"server"`
 	MasterKey  masterKeyCmd  `cmd:"" help:"Change the key that seals secrets in the database." group:"server"`
+	Breached   breachedCmd   `cmd:"" help:"Make the file of leaked passwords that projects refuse." group:"server"`
 	Operator   operatorCmd   `cmd:"" help:"Manage credentials for the whole instance." group:"server"`
 	Project    projectCmd    `cmd:"" help:"Manage projects and their settings." group:"project"`
 	User       userCmd       `cmd:"" help:"Manage the users of a project." group:"project"`

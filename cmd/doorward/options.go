@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/breached"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/web"
@@ -61,6 +62,7 @@ var options = []option{
 	{key: "otlp-endpoint", help: "URL of an OpenTelemetry collector (OTLP over HTTP) that gets traces.", shown: "none", def: text(""), set: setOTLPEndpoint},
 	{key: "admin-token", help: "Admin token of project default, used when that is created.", shown: "one is made and printed", secret: true,
 		def: text(""), set: setAdminToken, masked: func(string) string { return "(set)" }},
+	{key: "breached-passwords", help: "File of leaked passwords that projects refuse; doorward breached build makes it.", shown: "none", def: text(""), set: setBreachedPasswords},
 	{key: "hash-workers", help: "Passwords that are hashed at a time.", shown: "number of cores",
 		def: func(*settings) string { return strconv.Itoa(runtime.GOMAXPROCS(0)) }, set: number(1, 1024, func(s *settings) *int { return &s.server.HashWorkers })},
 	{key: "hash-queue", help: "Password checks that may wait; more are answered with 503.", shown: "48 per worker",
@@ -260,6 +262,18 @@ func setAdminToken(s *settings, v string) error {
 		return errors.New("it has fewer than 16 characters; a long random one is best")
 	}
 	return nil
+}
+
+func setBreachedPasswords(s *settings, v string) error {
+	if v == "" {
+		return nil
+	}
+	s.server.BreachedPasswords = v
+	filter, err := breached.Open(v)
+	if err != nil {
+		return err
+	}
+	return filter.Close()
 }
 
 func setShutdownGrace(s *settings, v string) error {

@@ -61,7 +61,9 @@ func (a *Admin) CreateUser(ctx context.Context, c Caller, params CreateUserParam
 		return User{}, err
 	}
 	if params.Password != "" {
-		if u.PasswordHash, err = a.hashPassword(ctx, c.Project, email, params.Password); err != nil {
+		var name string
+		setString(&name, params.Name)
+		if u.PasswordHash, err = a.hashPassword(ctx, c.Project, email, params.Password, name); err != nil {
 			return User{}, err
 		}
 		u.PasswordUpdatedAt = u.CreatedAt

@@ -28,9 +28,9 @@ func errBusy(cause error) error {
 	return &Error{Code: CodeUnavailable, Message: "the server is busy; try again", RetryAfter: time.Second, cause: cause}
 }
 
-// hashPassword checks a new password against the project's policy and hashes it. It fails with CodeMissingPassword, CodeWeakPassword and CodeUnavailable.
-func (s *Service) hashPassword(ctx context.Context, p *Project, email Email, newPassword string) (string, error) {
-	if err := checkPassword(p, email, newPassword); err != nil {
+// hashPassword checks a new password against the project's policy and hashes it. names are what else is known of the user. It fails with CodeMissingPassword, CodeWeakPassword and CodeUnavailable.
+func (s *Service) hashPassword(ctx context.Context, p *Project, email Email, newPassword string, names ...string) (string, error) {
+	if err := s.checkPassword(p, email, newPassword, names...); err != nil {
 		return "", err
 	}
 	var encoded string
@@ -44,20 +44,35 @@ func (s *Service) hashPassword(ctx context.Context, p *Project, email Email, new
 	return encoded, nil
 }
 
-func checkPassword(p *Project, email Email, newPassword string) error {
+// checkPassword fails with CodeMissingPassword, CodeWeakPassword, and CodeUnavailable where the list of leaked passwords cannot be read.
+func (s *Service) checkPassword(p *Project, email Email, newPassword string, names ...string) error {
 	if newPassword == "" {
 		return newError(CodeMissingPassword, "a password is needed")
 	}
 	policy := password.Policy{MinLength: p.Settings.PasswordMinLength, MaxLength: p.Settings.PasswordMaxLength, RefuseCommon: p.Settings.PasswordRefuseCommon}
 	if p.Settings.PasswordRefuseContext {
 		local, domain, _ := strings.Cut(string(email), "@")
-		policy.Context = []string{string(email), local, domain, p.DisplayName, string(p.ID)}
+		policy.Context = append([]string{string(email), local, domain, p.DisplayName, string(p.ID)}, names...)
 	}
 	var refused *password.Refusal
 	if err := policy.Check(newPassword); errors.As(err, &refused) {
 		return newError(CodeWeakPassword, refused.Reason)
 	} else if err != nil {
 		return fmt.Errorf("password policy: %w", err)
+	}
+	return s.checkBreached(p, newPassword)
+}
+
+func (s *Service) checkBreached(p *Project, newPassword string) error {
+	if s.breached == nil || !p.Settings.PasswordRefuseBreached {
+		return nil
+	}
+	listed, err := s.breached.Contains(newPassword)
+	if err != nil {
+		return &Error{Code: CodeUnavailable, Message: "the password cannot be checked now; try again", RetryAfter: time.Second, cause: fmt.Errorf("leaked passwords: %w", err)}
+	}
+	if listed {
+		return newError(CodeWeakPassword, "Password is known from a data leak")
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ type harness struct {
 	dir     string
 	id      auth.ProjectID // the project that most tests work in
 
+	breached auth.BreachedPasswords
+
 	adminToken string
 	askers     map[string]string // id tokens of accounts that ask for an address
 	queued     atomic.Int64      // calls of MailQueued
@@ -68,6 +70,7 @@ type setup struct {
 	preset   auth.Preset
 	settings map[string]string
 	queue    *password.Queue
+	breached auth.BreachedPasswords
 }
 
 // documented makes the project of the documented preset; the default is hardened.
@@ -110,6 +113,7 @@ func newHarness(t *testing.T, options ...option) *harness {
 		t.Fatal(err)
 	}
 	h.store = &testStore{Store: storetest.OpenURL(t, "sqlite:"+database)}
+	h.breached = s.breached
 	h.open(s.queue)
 	h.admin = auth.NewAdmin(h.Service)
 	_, adminToken, err := h.admin.CreateProject(h.ctx, h.operator(), auth.NewProject{ID: string(h.id), DisplayName: "Acme", Preset: s.preset, Settings: s.settings})
@@ -160,7 +164,7 @@ func (h *harness) open(queue *password.Queue) {
 	}
 	h.keyring = keyring
 	h.Service = auth.NewService(auth.Config{
-		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
+		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) }, Pause: func(_ context.Context, d time.Duration) { h.paused.Store(int64(d)) },
 	})
 }

@@ -140,7 +140,7 @@ func (s *Service) acceptInvite(ctx context.Context, c Caller, params AcceptInvit
 	if err != nil {
 		return s.codeDenied(ctx, c, EventInviteAccepted, u.ID, err)
 	}
-	hash, err := s.hashPassword(ctx, c.Project, u.Email, params.NewPassword)
+	hash, err := s.hashPassword(ctx, c.Project, u.Email, params.NewPassword, u.Name)
 	if err != nil {
 		return err
 	}

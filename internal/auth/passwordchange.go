@@ -17,7 +17,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if oldPassword == "" || newPassword == "" {
 		return newError(CodeMissingPassword, "the old and the new password are needed")
 	}
-	if err := checkPassword(c.Project, user.Email, newPassword); err != nil {
+	if err := s.checkPassword(c.Project, user.Email, newPassword, user.Name); err != nil {
 		return err
 	}
 	if err := s.takeSignInTry(ctx, c, accountName(user)); err != nil {
@@ -30,7 +30,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, new
 	if !ok {
 		return s.deny(ctx, c, EventPasswordChanged, user.ID, errWrongPassword)
 	}
-	hash, err := s.hashPassword(ctx, c.Project, user.Email, newPassword)
+	hash, err := s.hashPassword(ctx, c.Project, user.Email, newPassword, user.Name)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"fmt"
 )
 
 // SendPasswordReset mails a link that sets a new password. It fails with CodePasswordProviderOff, CodeMissingEmail, CodeTooManyAttempts, and CodeNoUserForEmail, the last not under
@@ -61,7 +63,14 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, code, newPassword
 	if err != nil {
 		return s.codeDenied(ctx, c, EventPasswordReset, "", err)
 	}
-	hash, err := s.hashPassword(ctx, c.Project, found.Email, newPassword)
+	owner, err := s.store.GetUser(ctx, c.Project.ID, found.User)
+	if errors.Is(err, ErrNotFound) {
+		return s.codeDenied(ctx, c, EventPasswordReset, "", errInvalidCode)
+	}
+	if err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	hash, err := s.hashPassword(ctx, c.Project, found.Email, newPassword, owner.Name)
 	if err != nil {
 		return err
 	}

@@ -15,19 +15,26 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but Pause and MailQueued.
+// Config is what the domain works with. All fields are needed but Breached, Pause and MailQueued.
 type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
 	Mail       MailRenderer
 	Providers  ProviderClient
 	Hashing    *password.Queue
+	Breached   BreachedPasswords // nil: no list
 	Clock      func() time.Time
 	Rand       io.Reader
 	PublicURL  *url.URL // no trailing slash; issuer and links come from it alone (P12)
 	Log        *slog.Logger
 	Pause      func(context.Context, time.Duration) // waits; for tests. nil waits really
 	MailQueued func()                               // called after a commit that queued mail, to wake the worker; it must not block
+}
+
+// BreachedPasswords is a list of leaked passwords.
+type BreachedPasswords interface {
+	// Contains tells whether the password is on the list. An error means that nobody knows, and refuses the password (P46).
+	Contains(password string) (bool, error)
 }
 
 // Service is what end users can do. Its methods are safe for concurrent use.
@@ -37,6 +44,7 @@ type Service struct {
 	mail       MailRenderer
 	providers  ProviderClient
 	hashing    *password.Queue
+	breached   BreachedPasswords // may be nil
 	clock      func() time.Time
 	rand       io.Reader
 	publicURL  string
@@ -58,7 +66,7 @@ func NewService(c Config) *Service {
 		c.Pause = sleep
 	}
 	return &Service{
-		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
+		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, pause: c.Pause, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),

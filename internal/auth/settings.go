@@ -50,6 +50,8 @@ type Settings struct {
 	PasswordHashTime      int
 	PasswordHashThreads   int
 
+	PasswordRefuseBreached bool // where the server has a list
+
 	SignInAccountBurst    int
 	SignInAccountInterval time.Duration
 	SignInSourceBurst     int
@@ -146,7 +148,8 @@ var settingTable = []Setting{
 	intSetting("passwordMinLength", "6", "8", 6, 64, "fewest characters of a new password", func(s *Settings) *int { return &s.PasswordMinLength }),
 	intSetting("passwordMaxLength", "256", "256", 128, 1024, "most characters of a new password", func(s *Settings) *int { return &s.PasswordMaxLength }),
 	boolSetting("passwordRefuseCommon", "false", "true", "refuse passwords that many people use", func(s *Settings) *bool { return &s.PasswordRefuseCommon }),
-	boolSetting("passwordRefuseContext", "false", "true", "refuse passwords made of the email address or the project's name", func(s *Settings) *bool { return &s.PasswordRefuseContext }),
+	boolSetting("passwordRefuseContext", "false", "true", "refuse passwords made of the user's name, the email address or the project's name", func(s *Settings) *bool { return &s.PasswordRefuseContext }),
+	boolSetting("passwordRefuseBreached", "false", "true", "refuse passwords on the server's list of leaked ones (--breached-passwords), if it has one", func(s *Settings) *bool { return &s.PasswordRefuseBreached }),
 	intSetting("passwordHashMemory", "19456", "19456", 8192, 262144, "argon2id memory in KiB; hashes are upgraded at the next sign-in", func(s *Settings) *int { return &s.PasswordHashMemory }),
 	intSetting("passwordHashTime", "2", "2", 1, 16, "argon2id passes", func(s *Settings) *int { return &s.PasswordHashTime }),
 	intSetting("passwordHashThreads", "1", "1", 1, 16, "argon2id lanes", func(s *Settings) *int { return &s.PasswordHashThreads }),

@@ -66,6 +66,7 @@ func TestPresets(t *testing.T) {
 		"least password":      {6, 8},
 		"common words":        {false, true},
 		"context words":       {false, true},
+		"leaked passwords":    {false, true},
 		"algorithm":           {"RS256", "RS256"},
 		"bits":                {2048, 2048},
 		"envelope":            {"array", "array"},
@@ -82,7 +83,7 @@ func TestPresets(t *testing.T) {
 		got := map[string]any{
 			"self sign-up": s.SelfSignUp, "invite": s.InvitePermission, "enumeration safe": s.EnumerationSafe, "email change": s.EmailChange,
 			"origins": s.CORSOrigins, "id token": s.IDTokenTTL, "rotation": s.RefreshTokenRotation, "reset": s.ResetCodeTTL, "verify": s.VerifyCodeTTL,
-			"invite code": s.InviteCodeTTL, "least password": s.PasswordMinLength, "common words": s.PasswordRefuseCommon, "context words": s.PasswordRefuseContext,
+			"invite code": s.InviteCodeTTL, "least password": s.PasswordMinLength, "common words": s.PasswordRefuseCommon, "context words": s.PasswordRefuseContext, "leaked passwords": s.PasswordRefuseBreached,
 			"algorithm": s.SigningAlgorithm, "bits": s.RSAKeyBits, "envelope": s.ErrorEnvelope, "list users": s.UsersListPermission,
 			"get user": s.UsersGetPermission, "update user": s.UsersUpdatePermission, "delete user": s.UsersDeletePermission,
 			"longest allowed ≥": s.PasswordMaxLength >= 128, "idle limit": s.RefreshTokenIdleTTL > 0, "absolute limit": s.RefreshTokenAbsoluteTTL > 0,

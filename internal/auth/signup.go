@@ -28,7 +28,7 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if !p.Settings.SelfSignUp {
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
 	}
-	if err := checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
+	if err := s.checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
 		return Tokens{}, err
 	}
 	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing

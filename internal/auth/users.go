@@ -131,7 +131,7 @@ func (s *Service) patchedPassword(ctx context.Context, c Caller, u User, patch U
 	if err := c.requireAdmin(); err != nil {
 		return "", s.deny(ctx, c, EventUserUpdated, u.ID, AsError(err))
 	}
-	return s.hashPassword(ctx, c.Project, u.Email, *patch.Password)
+	return s.hashPassword(ctx, c.Project, u.Email, *patch.Password, u.Name)
 }
 
 // applyPatch gives the user as the patch would have it, checked.

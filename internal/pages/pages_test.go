@@ -236,8 +236,8 @@ func TestPasswordRefused(t *testing.T) {
 		{"empty", "", "Please enter a new password."},
 		{"short", "äöüéèêç", "This password is too short. It needs at least 8 characters."},
 		{"long", strings.Repeat("long enough ", 11), "This password is too long. It may have at most 128 characters."},
-		{"common", "password1", "This password is too easy to guess."},
-		{"address", "ada@example.com", "This password is too easy to guess."},
+		{"common", "password1", "This password is too easy to guess, or known from a data leak."},
+		{"address", "ada@example.com", "This password is too easy to guess, or known from a data leak."},
 	}
 	for _, f := range flows {
 		if len(f.typed) == 0 {

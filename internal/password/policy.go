@@ -33,7 +33,7 @@ const (
 	reasonNotText = "Password should be valid UTF-8 text"
 	reasonNUL     = "Password should not contain the NUL character"
 	reasonCommon  = "Password is too common"
-	reasonContext = "Password contains your email address or the project's name"
+	reasonContext = "Password contains your name, your email address or the project's name"
 )
 
 // Check returns nil if the password is acceptable, and a *Refusal otherwise.

@@ -29,6 +29,8 @@ type Config struct {
 	OTLPEndpoint   string // URL of a collector; "" traces nothing
 	ShutdownGrace  time.Duration
 
+	BreachedPasswords string // file of breached.Build; "": no list
+
 	HashWorkers int
 	HashQueue   int
 

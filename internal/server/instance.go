@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/breached"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/password"
@@ -26,6 +27,8 @@ type Instance struct {
 	store   *sqlstore.Store
 	hashing *password.Queue
 	mailer  *mail.Worker
+
+	breached *breached.Filter // nil: no list
 }
 
 // ErrMasterKeyMissing means that the database holds secrets of a master key that is not there.
@@ -60,12 +63,48 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	list, err := i.openBreached()
+	if err != nil {
+		return nil, err
+	}
 	i.Service = auth.NewService(auth.Config{
-		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Clock: c.Clock, Rand: c.Rand,
+		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
 	})
 	i.Admin = auth.NewAdmin(i.Service)
-	return i, i.setUpMailer()
+	if err := i.setUpMailer(); err != nil {
+		return nil, errors.Join(err, i.closeBreached())
+	}
+	return i, nil
+}
+
+// openBreached opens the list of leaked passwords, where there is one. A server reads it whole before it serves; see New.
+func (i *Instance) openBreached() (auth.BreachedPasswords, error) {
+	if i.config.BreachedPasswords == "" {
+		return nil, nil // no interface around a nil pointer
+	}
+	var err error
+	if i.breached, err = breached.Open(i.config.BreachedPasswords); err != nil {
+		return nil, fmt.Errorf("breached passwords: %w", err)
+	}
+	return i.breached, nil
+}
+
+func (i *Instance) verifyBreached(ctx context.Context) error {
+	if i.breached == nil {
+		return nil
+	}
+	if err := i.breached.Verify(ctx); err != nil {
+		return fmt.Errorf("breached passwords: %w", err)
+	}
+	return nil
+}
+
+func (i *Instance) closeBreached() error {
+	if i.breached == nil {
+		return nil
+	}
+	return i.breached.Close()
 }
 
 // checkMasterKey refuses to make a new key beside a database whose secrets another one sealed: nobody could read them any more.
@@ -114,7 +153,7 @@ func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, admi
 
 // Close finishes what the store accepted and closes it.
 func (i *Instance) Close() error {
-	if err := i.store.Close(); err != nil {
+	if err := errors.Join(i.store.Close(), i.closeBreached()); err != nil {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil

@@ -26,6 +26,9 @@ type Server struct {
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
 func New(ctx context.Context, i *Instance) (*Server, error) {
+	if err := i.verifyBreached(ctx); err != nil {
+		return nil, err
+	}
 	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
 	i.registerMetrics(s.metrics.Registerer())
 	if s.config.OTLPEndpoint != "" {

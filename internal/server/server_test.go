@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/breached"
 )
 
 // lockedBuffer is a log that several goroutines write.
@@ -333,6 +335,33 @@ func TestGraceEnds(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // until the server has the request
 	if err := stop(); err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Run gave %v", err)
+	}
+}
+
+// TestBreachedPasswords: a server does not serve with a list that it cannot trust.
+func TestBreachedPasswords(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.BreachedPasswords = filepath.Join(t.TempDir(), "breached")
+	if _, err := Open(t.Context(), c); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := breached.Build(t.Context(), c.BreachedPasswords, breached.List{Reader: strings.NewReader("hunter2\n"), Format: breached.FormatPlain}); err != nil {
+		t.Fatal(err)
+	}
+	newServer(t, c)
+	content, err := os.ReadFile(c.BreachedPasswords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-1] ^= 1
+	if err := os.WriteFile(c.BreachedPasswords, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.DataDir = filepath.Join(t.TempDir(), "other") // the one above is served
+	c.Database, c.MasterKeyFile = "sqlite:"+filepath.Join(c.DataDir, "doorward.db"), filepath.Join(c.DataDir, "master.key")
+	if _, err := New(t.Context(), openInstance(t, c)); !errors.Is(err, breached.ErrDamaged) {
+		t.Errorf("a damaged file: %v", err)
 	}
 }
 

@@ -1,0 +1,5 @@
+//go:build race
+
+package breached
+
+func init() { underRace = true }
