@@ -108,6 +108,7 @@ type AcceptInviteParams struct {
 // AcceptInvite sets the invitee's password, and enables and verifies the account. It fails with CodeMissingOOBCode, CodeNoUserForID, CodeInvalidOOBCode,
 // CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff and CodeUnavailable.
 func (s *Service) AcceptInvite(ctx context.Context, c Caller, params AcceptInviteParams) error {
+	ctx = withTrail(ctx, c)
 	if params.Code == "" || params.User == "" || params.NewPassword == "" {
 		return errMissingCode
 	}

@@ -15,6 +15,7 @@ type SignInParams struct {
 // SignIn checks email and password and begins a session. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
 // CodeUnavailable, and with CodeEmailNotFound, CodeWrongPassword or CodeUserDisabled; under enumeration protection with CodeInvalidCredentials for the first two.
 func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
+	ctx = withTrail(ctx, c)
 	p := c.Project
 	email, err := checkCredentials(p, params.Email, params.Password)
 	if err != nil {
@@ -30,6 +31,7 @@ func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (To
 		return Tokens{}, err
 	}
 	u, err := s.store.GetUserByEmail(ctx, p.ID, email)
+	noteLookup(ctx, u, err)
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, s.refuseUnknown(ctx, c, params.Password)
 	}
@@ -71,9 +73,11 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 			return err
 		}
 		if u.PasswordHash != checked.PasswordHash || u.Email != checked.Email {
+			noteSessionRefused(ctx, reasonChanged)
 			return ErrNotFound // changed since it was checked
 		}
 		if u.Blocked() {
+			noteSessionRefused(ctx, reasonBlocked)
 			return newError(CodeUserDisabled, "the account is disabled")
 		}
 		if rehash != "" {

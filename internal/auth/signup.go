@@ -15,6 +15,7 @@ type SignUpParams struct {
 // SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified.
 // It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
+	ctx = withTrail(ctx, c)
 	p := c.Project
 	email, err := checkCredentials(p, params.Email, params.Password)
 	if err != nil {

@@ -66,6 +66,7 @@ func (s *Service) commitMail(ctx context.Context, f func(Tx) error) error {
 // VerifyEmail proves the account's address with the code that was sent to it. Where verification is enforced, this is what enables the account.
 // It fails with CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode and CodeExpiredOOBCode.
 func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id UserID) error {
+	ctx = withTrail(ctx, c)
 	if _, err := s.userByID(ctx, c, id); err != nil {
 		return err
 	}
