@@ -121,16 +121,16 @@ func (s *Service) recordDecision(ctx context.Context, tx Tx, c Caller, r AuditRe
 
 // explainLater keeps the decision of a refusal that is not audited, under the bound of denials, and gives the refusal back. It is for reading afterwards only, so
 // where it cannot be written the refusal stands all the same. Failures of the server itself are in its log and go through.
-func (s *Service) explainLater(ctx context.Context, c Caller, event Event, err error) error {
-	switch CodeOf(err) {
+func (s *Service) explainLater(ctx context.Context, c Caller, event Event, refusal error) error {
+	switch CodeOf(refusal) {
 	case "", CodeInternal, CodeOutcomeUnknown, CodeMissingProvider:
-		return err
+		return refusal
 	}
-	if errors.Is(err, ErrStoreBusy) {
-		return err
+	if errors.Is(refusal, ErrStoreBusy) {
+		return refusal
 	}
 	trailOf(ctx).settle()
-	writeErr := s.store.Update(ctx, func(tx Tx) error {
+	err := s.store.Update(ctx, func(tx Tx) error {
 		if enough, err := s.enoughDenials(ctx, tx, c); err != nil || enough {
 			return err
 		}
@@ -141,14 +141,14 @@ func (s *Service) explainLater(ctx context.Context, c Caller, event Event, err e
 		}
 		r := AuditRecord{
 			Project: c.Project.ID, ID: AuditID(id), At: now, Event: event, Outcome: OutcomeDenied, Addr: c.Addr, RequestID: c.RequestID,
-			Detail: map[string]string{"code": string(AsError(err).Code)},
+			Detail: map[string]string{"code": string(AsError(refusal).Code)},
 		}
 		return s.recordDecision(ctx, tx, c, r)
 	})
-	if writeErr != nil {
-		s.log.WarnContext(ctx, "decision not recorded", slog.String("event", string(event)), slog.Any("error", writeErr))
+	if err != nil {
+		s.log.WarnContext(ctx, "decision not recorded", slog.String("event", string(event)), slog.Any("error", err))
 	}
-	return err
+	return refusal
 }
 
 // Explain gives the decisions of one request, oldest first: of the caller's project, or for operators with no project in the caller, of whichever has it. Reading

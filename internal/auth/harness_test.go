@@ -55,6 +55,7 @@ type harness struct {
 	queued     atomic.Int64      // calls of MailQueued
 	log        lockedBuffer
 	seenMail   map[auth.MailID]bool
+	asked      int // references, by explained
 
 	mu      sync.Mutex
 	secrets map[string]bool // what may be in no audit record, no error and no log line
@@ -451,6 +452,13 @@ func (h *harness) checkSecrets() {
 	for _, r := range records {
 		haystack = append(haystack, "audit: "+fmt.Sprintf("%+v", r))
 	}
+	decisions, err := h.store.ListDecisions(h.ctx, "", "request-1", 100000)
+	if err != nil {
+		h.t.Errorf("decisions: %v", err)
+	}
+	for _, d := range decisions {
+		haystack = append(haystack, "decision: "+fmt.Sprintf("%+v", d))
+	}
 	mails, err := h.store.ListMail(h.ctx, "", "", "", 100000)
 	if err != nil {
 		h.t.Errorf("mail: %v", err)
@@ -539,6 +547,13 @@ func (tx failingTx) CreateAudit(ctx context.Context, r auth.AuditRecord) error {
 		return tx.err
 	}
 	return tx.Tx.CreateAudit(ctx, r)
+}
+
+func (tx failingTx) CreateDecision(ctx context.Context, d auth.Decision) error {
+	if tx.method == "CreateDecision" {
+		return tx.err
+	}
+	return tx.Tx.CreateDecision(ctx, d)
 }
 
 func (tx failingTx) CreateMail(ctx context.Context, m auth.OutboxMail) error {

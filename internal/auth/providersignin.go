@@ -285,7 +285,7 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 	}
 	facts.accountVerified, facts.accountIsInvitee, facts.accountIsDisabled = u.EmailVerified, u.InvitePending, u.Disabled
 	decision := decideJoin(facts)
-	noteJoin(ctx, facts, decision, u.ID)
+	noteJoin(ctx, facts, decision, u)
 	u, err = s.carryOut(ctx, tx, c, decision, u, known, s.newIdentity(c, providerID, external), external)
 	return u, decision, err
 }

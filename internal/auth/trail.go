@@ -346,8 +346,12 @@ func noteProvider(ctx context.Context, provider, step string, err error) {
 }
 
 // noteJoin notes the decision of joining, and all that it depended on.
-func noteJoin(ctx context.Context, f joinFacts, decision joinDecision, account UserID) {
-	noteUser(ctx, account)
+func noteJoin(ctx context.Context, f joinFacts, decision joinDecision, u User) {
+	var err error
+	if !f.accountExists {
+		err = ErrNotFound
+	}
+	noteLookup(ctx, u, err)
 	outcome := OutcomePassed
 	if decision == joinConfirm || decision == joinRefuse {
 		outcome = OutcomeRefused
