@@ -278,6 +278,7 @@ func TestExplainIsForAdmins(t *testing.T) {
 	admin.Project = nil
 	_, err = h.admin.Explain(h.ctx, admin, reference)
 	h.want(err, auth.CodeAdminRequired)
+	h.clock.Advance(time.Second) // so that the records have an order
 	found, err := h.admin.Explain(h.ctx, h.operator(), reference)
 	if err != nil || len(found) != 1 {
 		t.Errorf("an operator gets %v, %v", found, err)

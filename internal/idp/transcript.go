@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/auth"
 )
 
 const (
-	maxHeard       = 8        // answers of one operation
-	maxHeardBytes  = 64 << 10 // of each
-	maxAnswersText = 8 << 10  // of all, once they are fit to be kept
+	maxHeard       = 8                      // answers of one operation
+	maxHeardBytes  = 64 << 10               // of each
+	maxFailureWait = 500 * time.Millisecond // a provider that fails shall not take long about it
+	maxAnswersText = 8 << 10                // of all, once they are fit to be kept
 )
 
 // transcript is what a provider answered in one operation, word by word. It never leaves this package but through answers.
@@ -49,6 +51,8 @@ func (t *transcript) hearFailure(req *http.Request, resp *http.Response) {
 	if t == nil {
 		return
 	}
+	giveUp := time.AfterFunc(maxFailureWait, func() { resp.Body.Close() })
+	defer giveUp.Stop()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxHeardBytes)) // as much as came
 	t.hear(req, resp, body)
 }
