@@ -24,7 +24,7 @@ const (
 	maxKnownSecrets  = 128
 	minKnownSecret   = 4  // a shorter one would remove half of every text
 	minRandom        = 16 // the shortest run of characters that is taken for random
-	maxSanitizedText = 16 << 10
+	maxSanitizedText = 8 << 10
 )
 
 // learn adds a secret, in the forms in which others may repeat it.
