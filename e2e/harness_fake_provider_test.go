@@ -60,6 +60,9 @@ func newFakeProvider(t *testing.T) *fakeProvider {
 	return f
 }
 
+// host is where it listens, as HOST:PORT.
+func (f *fakeProvider) host() string { return strings.TrimPrefix(f.URL, "http://") }
+
 // use configures the fake as one of the project's providers. Endpoints are paths here, or URLs elsewhere.
 func (f *fakeProvider) use(t *testing.T, p project, id string, endpoints M) {
 	t.Helper()

@@ -8,7 +8,8 @@ import (
 
 type auditCmd struct {
 	reachFlags
-	List auditListCmd `cmd:"" help:"List audit records, newest first."`
+	List    auditListCmd    `cmd:"" help:"List audit records, newest first."`
+	Explain auditExplainCmd `cmd:"" help:"Tell how a refusal came about, by the reference that the user was shown."`
 }
 
 type auditListCmd struct {

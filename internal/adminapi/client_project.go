@@ -167,3 +167,8 @@ func (c *Client) ListAudit(ctx context.Context, project string, f AuditFilter) (
 		"before", f.Before, "limit", limitParam(f.Limit))
 	return fetchList[AuditList](ctx, c, query, scoped(project, "audit")...)
 }
+
+// Explain gives the decisions of the request that a reference names, oldest first: about a project, or with project "" about whichever it was.
+func (c *Client) Explain(ctx context.Context, project, reference string) (DecisionList, error) {
+	return fetch[DecisionList](ctx, c, "GET", nil, append(scoped(project, "decisions"), reference)...)
+}

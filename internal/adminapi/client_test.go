@@ -103,6 +103,8 @@ func TestClientHasEveryOperation(t *testing.T) {
 		{"deleteMailTemplate", func() error { return op.DeleteMailTemplate(ctx, "shop", "invite", "en") }},
 		{"listInstanceAudit", func() error { return first(op.ListAudit(ctx, "", AuditFilter{Since: testStart})) }},
 		{"listAudit", func() error { return first(op.ListAudit(ctx, "shop", AuditFilter{Outcome: "allowed"})) }},
+		{"explainAnywhere", func() error { return first(op.Explain(ctx, "", r.refuse("shop"))) }},
+		{"explain", func() error { return first(op.Explain(ctx, "shop", r.refuse("shop"))) }},
 		{"rotateMasterKey", func() error { return first(local.RotateMasterKey(ctx)) }},
 		{"pruneMasterKeys", func() error { return first(local.PruneMasterKeys(ctx)) }},
 		{"deleteProject", func() error { return op.DeleteProject(ctx, "shop") }},

@@ -28,6 +28,7 @@ type rig struct {
 	local   http.Handler
 	op      *Client // an operator
 	last    string  // name of the operation that succeeded last
+	refused int     // sign-ins, by refuse
 }
 
 var testStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -62,6 +62,7 @@ var routes = []route{
 	op("pruneMasterKeys", "POST", "/master-key/prune", AccessLocal, nil, read((*API).pruneMasterKeys)),
 	op("listInstanceMail", "GET", "/mail", AccessOperator, mailParams, read((*API).listMail)),
 	op("listInstanceAudit", "GET", "/audit", AccessOperator, auditParams, read((*API).listAudit)),
+	op("explainAnywhere", "GET", "/decisions/{reference}", AccessOperator, nil, read((*API).explain)),
 
 	op("createProject", "POST", "/projects", AccessOperator, nil, accept(201, (*API).createProject)),
 	op("listProjects", "GET", "/projects", AccessOperator, listParams, read((*API).listProjects)),
@@ -113,6 +114,7 @@ var routes = []route{
 	op("deleteMailTemplate", "DELETE", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, do((*API).deleteMailTemplate)),
 
 	op("listAudit", "GET", "/projects/{project}/audit", AccessAdmin, auditParams, read((*API).listAudit)),
+	op("explain", "GET", "/projects/{project}/decisions/{reference}", AccessAdmin, nil, read((*API).explain)),
 }
 
 func op(name, method, path string, access Access, query []string, serve action) route {

@@ -15,11 +15,22 @@ func (s *Service) AuthenticateUser(ctx context.Context, c Caller, idToken string
 	if idToken == "" {
 		return c, newError(CodeUnauthenticated, "this needs a signed-in user")
 	}
+	ctx = withTrail(ctx, c)
+	signedIn, err := s.authenticateUser(ctx, c, idToken)
+	if err != nil {
+		return c, s.explainLater(ctx, c, EventTokenRefused, err)
+	}
+	return signedIn, nil
+}
+
+func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string) (Caller, error) {
 	claims, err := s.verifyIDToken(ctx, c.Project.ID, idToken)
 	if err != nil {
 		return c, err
 	}
+	noteUser(ctx, UserID(claims.Subject))
 	session, err := s.store.GetSession(ctx, c.Project.ID, SessionID(claims.SessionID))
+	noteSession(ctx, c.Project.Settings, session, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return c, errTokenInvalid
 	}
@@ -27,6 +38,7 @@ func (s *Service) AuthenticateUser(ctx context.Context, c Caller, idToken string
 		return c, fmt.Errorf("session: %w", err)
 	}
 	user, err := s.store.GetUser(ctx, c.Project.ID, UserID(claims.Subject))
+	noteLookup(ctx, user, err)
 	if errors.Is(err, ErrNotFound) {
 		return c, errTokenInvalid
 	}
@@ -48,6 +60,7 @@ func (s *Service) verifyIDToken(ctx context.Context, p ProjectID, idToken string
 		return token.Claims{}, err
 	}
 	claims, err := token.Verify(idToken, keys, token.Expect{Issuer: s.Issuer(p), Audience: string(p), Now: s.clock(), Leeway: clockSkew})
+	noteVerification(ctx, err, s.now())
 	switch {
 	case errors.Is(err, token.ErrNotJWT):
 		return claims, newError(CodeUnauthenticated, "this needs a signed-in user")

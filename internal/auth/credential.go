@@ -87,14 +87,16 @@ func (s *Service) verifyPassword(ctx context.Context, p *Project, encoded, plain
 			return false, "", fmt.Errorf("stored password hash: %w", err)
 		}
 	}
-	busy := s.hashed(ctx, p, func() {
+	times := s.hashTimes()
+	busy := s.hashed(ctx, p, times.around(func() {
 		ok = stored.Verify(plain) && encoded != ""
 		if ok && stored.NeedsRehash(params) {
 			rehash, err = password.Hash(plain, params, s.rand)
 		}
-	})
+	}))
 	if busy != nil {
 		return false, "", busy
 	}
+	noteHash(ctx, stored, encoded != "", ok, rehash != "", times)
 	return ok, rehash, err
 }

@@ -129,6 +129,7 @@ func (s *Service) tellTakenAddress(ctx context.Context, tx Tx, c Caller, _ User,
 // ConfirmEmailChange makes an address that was asked for the account's own, with the code that was sent to it.
 // It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
 func (s *Service) ConfirmEmailChange(ctx context.Context, c Caller, code string) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventEmailChanged, func() error { return s.confirmEmailChange(ctx, c, code) })
 }
 
@@ -154,6 +155,7 @@ func (s *Service) confirmEmailChange(ctx context.Context, c Caller, code string)
 // TakeBackEmail undoes an email change with the code that went to the old address. Its owner is proven by that, and whoever changed it may know the password: so the
 // password and all sessions go, and a reset link is sent to the address (P2). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeEmailInUse.
 func (s *Service) TakeBackEmail(ctx context.Context, c Caller, code string) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventEmailTakenBack, func() error { return s.takeBackEmail(ctx, c, code) })
 }
 

@@ -16,6 +16,17 @@ var (
 // EvenStep is the step that answers leave at.
 const EvenStep = evenStep
 
+// LimitName tells what a decision calls the budget of a key, for a caller from the source.
+func LimitName(from, key string) string { return (&trail{from: from}).limitName(key) }
+
+// NotedSteps gives what is left of noted steps once they are bounded.
+func NotedSteps(f func(note func(name StepName, outcome StepOutcome, facts ...string))) []Step {
+	ctx := withTrail(ctxBackground, Caller{})
+	f(func(name StepName, outcome StepOutcome, facts ...string) { note(ctx, name, outcome, facts...) })
+	steps, _ := trailOf(ctx).result()
+	return steps
+}
+
 // Check exposes the decision of a permission.
 func (p Permission) Check(c Caller, owner UserID, roles func() ([]Role, error)) error {
 	return p.check(c, owner, roles)

@@ -58,6 +58,7 @@ type harness struct {
 	paused     atomic.Int64      // the last wait that was asked for
 	log        lockedBuffer
 	seenMail   map[auth.MailID]bool
+	asked      int // references, by explained
 
 	mu      sync.Mutex
 	secrets map[string]bool // what may be in no audit record, no error and no log line
@@ -456,6 +457,13 @@ func (h *harness) checkSecrets() {
 	for _, r := range records {
 		haystack = append(haystack, "audit: "+fmt.Sprintf("%+v", r))
 	}
+	decisions, err := h.store.ListDecisions(h.ctx, "", "request-1", 100000)
+	if err != nil {
+		h.t.Errorf("decisions: %v", err)
+	}
+	for _, d := range decisions {
+		haystack = append(haystack, "decision: "+fmt.Sprintf("%+v", d))
+	}
 	mails, err := h.store.ListMail(h.ctx, "", "", "", 100000)
 	if err != nil {
 		h.t.Errorf("mail: %v", err)
@@ -544,6 +552,13 @@ func (tx failingTx) CreateAudit(ctx context.Context, r auth.AuditRecord) error {
 		return tx.err
 	}
 	return tx.Tx.CreateAudit(ctx, r)
+}
+
+func (tx failingTx) CreateDecision(ctx context.Context, d auth.Decision) error {
+	if tx.method == "CreateDecision" {
+		return tx.err
+	}
+	return tx.Tx.CreateDecision(ctx, d)
 }
 
 func (tx failingTx) CreateMail(ctx context.Context, m auth.OutboxMail) error {

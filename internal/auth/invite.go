@@ -122,6 +122,7 @@ type AcceptInviteParams struct {
 // AcceptInvite sets the invitee's password, and enables and verifies the account. It fails with CodeMissingOOBCode, CodeNoUserForID, CodeInvalidOOBCode,
 // CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) AcceptInvite(ctx context.Context, c Caller, params AcceptInviteParams) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventInviteAccepted, func() error { return s.acceptInvite(ctx, c, params) })
 }
 

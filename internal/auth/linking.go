@@ -9,6 +9,7 @@ import (
 // LinkProvider joins a provider's account to the signed-in user, who asks for it by finishing a flow (P3). It fails as SignInWithProvider does, and with
 // CodeIdentityInUse where the provider's account belongs to another user.
 func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
+	ctx = withTrail(ctx, c)
 	var result ProviderSignIn
 	err := s.guarded(ctx, c, EventIdentityLinked, func() (err error) {
 		result, err = s.linkProvider(ctx, c, params)

@@ -45,6 +45,7 @@ func (s *Service) issueCode(ctx context.Context, tx Tx, code OOBCode, ttl time.D
 // It fails with CodeInvalidOOBCode and CodeExpiredOOBCode.
 func (s *Service) findCode(ctx context.Context, p ProjectID, plain string, purpose OOBPurpose, user UserID) (OOBCode, error) {
 	code, err := s.store.GetOOBCode(ctx, p, token.Hash(plain))
+	noteCode(ctx, code, err, purpose, user, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return OOBCode{}, errInvalidCode
 	}

@@ -7,6 +7,7 @@ import (
 // ChangePassword replaces the signed-in user's password and ends all its sessions, this one too. It fails with CodeMissingPassword, CodeWrongPassword,
 // CodeWeakPassword, CodeTooManyAttempts, CodePasswordProviderOff and CodeUnavailable.
 func (s *Service) ChangePassword(ctx context.Context, c Caller, oldPassword, newPassword string) error {
+	ctx = withTrail(ctx, c)
 	user, _, err := c.requireUser()
 	if err != nil {
 		return err

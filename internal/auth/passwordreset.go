@@ -49,6 +49,7 @@ func (s *Service) queueOwnedReset(ctx context.Context, tx Tx, c Caller, u User) 
 // ResetPassword sets a new password with the code of a reset link, proves the address, and ends all sessions. What else keeps the account from signing in
 // stays as it is (P5). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeWeakPassword, CodePasswordProviderOff, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) ResetPassword(ctx context.Context, c Caller, code, newPassword string) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventPasswordReset, func() error { return s.resetPassword(ctx, c, code, newPassword) })
 }
 

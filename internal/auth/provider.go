@@ -57,6 +57,15 @@ type CompletionParams struct {
 	CodeVerifier string
 	Token        string // an id token, or where the provider has none an access token
 	CheckNonce   func(nonce string) bool
+	Heard        func(answers func() []ProviderAnswer) // where not nil, takes what the provider answered, whatever becomes of it; called at most once
+}
+
+// ProviderAnswer is one thing that a provider said, made fit for the record of a decision: no token, code, secret or nonce is left in it.
+type ProviderAnswer struct {
+	From   string // method, host and path, or what part of an answer it is
+	Status int    // of HTTP; 0 for a part
+	Type   string // media type
+	Body   string // one line
 }
 
 // ProviderClient speaks to identity providers. Its errors are CodeInvalidProviderResponse, with a message fit for the caller, and CodeUnavailable.

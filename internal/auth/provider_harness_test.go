@@ -18,6 +18,7 @@ type scriptedProviders struct {
 	meanwhile func() // happens while the provider is asked
 	begun     auth.AuthorizationParams
 	secrets   auth.ProviderSecrets // that came last
+	refusal   error                // of everybody
 }
 
 func (f *scriptedProviders) Known(id string) bool {
@@ -37,6 +38,14 @@ func (f *scriptedProviders) Identify(_ context.Context, _ auth.IdentityProvider,
 	f.secrets = s
 	if f.meanwhile != nil {
 		f.meanwhile()
+	}
+	if c.Heard != nil {
+		c.Heard(func() []auth.ProviderAnswer {
+			return []auth.ProviderAnswer{{From: "GET id.example.com/me", Status: 200, Type: "application/json", Body: `{"email_verified":"true"}`}}
+		})
+	}
+	if f.refusal != nil {
+		return auth.ExternalIdentity{}, f.refusal
 	}
 	return f.users[c.Code], nil // nobody is somebody without a subject
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,15 @@ type Authorization struct {
 // Authorize begins a sign-in at a provider: one record of session id, state, nonce, code verifier, provider, callback and expiry (P14).
 // It fails with CodeMissingProvider, CodeProviderNotConfigured, CodeRedirectNotAllowed, CodeInvalidProviderResponse and CodeUnavailable.
 func (s *Service) Authorize(ctx context.Context, c Caller, providerID, redirectURI string) (Authorization, error) {
+	ctx = withTrail(ctx, c)
+	begun, err := s.authorize(ctx, c, providerID, redirectURI)
+	if err != nil {
+		return Authorization{}, s.explainLater(ctx, c, EventSignInBegun, err)
+	}
+	return begun, nil
+}
+
+func (s *Service) authorize(ctx context.Context, c Caller, providerID, redirectURI string) (Authorization, error) {
 	if providerID == "" || redirectURI == "" {
 		return Authorization{}, newError(CodeMissingProvider, "a provider and a callback are needed")
 	}
@@ -37,6 +47,7 @@ func (s *Service) Authorize(ctx context.Context, c Caller, providerID, redirectU
 		}
 	}
 	target, err := s.providers.AuthorizationURL(ctx, provider, AuthorizationParams{RedirectURI: redirectURI, State: secrets[1], Nonce: secrets[2], CodeVerifier: secrets[3]})
+	noteProvider(ctx, provider.ID, providerAuthorize, err)
 	if err != nil {
 		return Authorization{}, err
 	}
@@ -83,6 +94,7 @@ func (s *Service) newFlow(p *Project, providerID, redirectURI string, secrets [4
 func (s *Service) enabledProvider(ctx context.Context, c Caller, id string) (IdentityProvider, error) {
 	provider, err := s.store.GetIdentityProvider(ctx, c.Project.ID, id)
 	if errors.Is(err, ErrNotFound) || (err == nil && !provider.Enabled) {
+		noteProvider(ctx, cmp.Or(provider.ID, "unknown"), providerSettings, errProviderNotConfigured)
 		return IdentityProvider{}, errProviderNotConfigured
 	}
 	return provider, err
@@ -125,6 +137,7 @@ type ProviderSignIn struct {
 // SignInWithProvider finishes a sign-in that Authorize began. It fails with CodeMissingFlowPart, CodeProviderNotConfigured, CodeRedirectNotAllowed,
 // CodeInvalidProviderResponse, CodeUnavailable, CodeSignUpOff, CodeTooManyAttempts and CodeUserDisabled.
 func (s *Service) SignInWithProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
+	ctx = withTrail(ctx, c)
 	var result ProviderSignIn
 	err := s.guarded(ctx, c, EventSignIn, func() (err error) {
 		result, err = s.signInWithProvider(ctx, c, params)
@@ -153,6 +166,8 @@ func (s *Service) providerDenied(ctx context.Context, c Caller, event Event, err
 	switch CodeOf(err) {
 	case CodeInvalidProviderResponse, CodeProviderNotConfigured, CodeRedirectNotAllowed, CodeSignUpOff, CodeUserDisabled, CodeIdentityInUse, CodeLastWayIn:
 		return s.deny(ctx, c, event, "", AsError(err))
+	case CodeUnavailable:
+		return s.explainLater(ctx, c, event, err)
 	}
 	return err
 }
@@ -184,6 +199,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	completion := CompletionParams{
 		RedirectURI: flow.RedirectURI, CodeVerifier: string(verifier), Token: params.Token,
 		CheckNonce: func(nonce string) bool { return nonce != "" && token.Equal(token.Hash(nonce), flow.NonceHash) },
+		Heard:      trailOf(ctx).hear,
 	}
 	if params.Token == "" {
 		completion.Code = params.Code
@@ -192,6 +208,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	if err == nil && identity.Subject == "" {
 		err = newError(CodeInvalidProviderResponse, "The provider named no subject")
 	}
+	noteProvider(ctx, provider.ID, providerIdentify, err)
 	return identity, err
 }
 
@@ -199,6 +216,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 func (s *Service) useFlow(ctx context.Context, c Caller, params ProviderSignInParams) (SignInFlow, error) {
 	hash := token.Hash(params.SessionID)
 	flow, err := s.store.GetSignInFlow(ctx, c.Project.ID, hash)
+	noteFlow(ctx, flow, err, params, params.State != "" && !token.Equal(token.Hash(params.State), flow.StateHash), s.now())
 	if errors.Is(err, ErrNotFound) {
 		return SignInFlow{}, errFlowUnknown
 	}
@@ -279,6 +297,7 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 	}
 	facts.accountVerified, facts.accountIsInvitee, facts.accountIsDisabled = u.EmailVerified, u.InvitePending, u.Disabled
 	decision := decideJoin(facts)
+	noteJoin(ctx, facts, decision, u)
 	u, err = s.carryOut(ctx, tx, c, decision, u, known, s.newIdentity(c, providerID, external), external)
 	return u, decision, err
 }

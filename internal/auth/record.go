@@ -52,6 +52,7 @@ const (
 	EventTemplateChanged   Event = "mail.template"
 	EventOperatorCreated   Event = "operator.create"
 	EventOperatorDeleted   Event = "operator.delete"
+	EventDecisionRead      Event = "decision.read"
 )
 
 // audit writes one record in the caller's transaction (P45). detail alternates keys and values; no value may be secret or unchecked text.
@@ -74,12 +75,13 @@ func (s *Service) audit(ctx context.Context, tx Tx, c Caller, event Event, outco
 	if err := tx.CreateAudit(ctx, r); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	return nil
+	return s.recordDecision(ctx, tx, c, r)
 }
 
 // deny records a refusal in a transaction of its own and gives the refusal back. Where the record cannot be written, that is the error: nothing is
 // decided unrecorded (P45, P46).
 func (s *Service) deny(ctx context.Context, c Caller, event Event, user UserID, refusal *Error) error {
+	trailOf(ctx).settle()
 	err := s.store.Update(ctx, func(tx Tx) error {
 		if enough, err := s.enoughDenials(ctx, tx, c); err != nil || enough {
 			return err
@@ -118,6 +120,7 @@ func takeLimit(ctx context.Context, tx Tx, p ProjectID, key string, now time.Tim
 	if err != nil {
 		return fmt.Errorf("limit: %w", err)
 	}
+	noteLimit(ctx, key, interval, burst, wait)
 	if wait > 0 {
 		return &Error{Code: CodeTooManyAttempts, Message: "too many attempts; try again later", RetryAfter: wait}
 	}

@@ -28,7 +28,9 @@ func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Toke
 	if presented == "" {
 		return Tokens{}, newError(CodeMissingRefreshToken, "a refresh token is needed")
 	}
+	ctx = withTrail(ctx, c)
 	row, err := s.store.GetRefreshToken(ctx, c.Project.ID, token.Hash(presented))
+	noteRefreshToken(ctx, row, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, s.refuseUnknownToken(ctx, c, presented)
 	}
@@ -70,6 +72,7 @@ var errInvalidRefreshToken = newError(CodeInvalidRefreshToken, "the refresh toke
 // refreshable checks everything that can have happened to the session and its user since (P5, P20).
 func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (User, Session, error) {
 	u, err := s.store.GetUser(ctx, row.Project, row.User)
+	noteLookup(ctx, u, err)
 	if errors.Is(err, ErrNotFound) {
 		return User{}, Session{}, newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
 	}
@@ -80,6 +83,7 @@ func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (
 		return User{}, Session{}, newError(CodeUserDisabled, "the account is disabled")
 	}
 	session, err := s.store.GetSession(ctx, row.Project, row.Session)
+	noteSession(ctx, c.Project.Settings, session, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return User{}, Session{}, errSessionEnded
 	}
@@ -179,6 +183,7 @@ func (s *Service) repeatedRefresh(ctx context.Context, c Caller, row RefreshToke
 	if err == nil && fresh && successor.RotatedAt.IsZero() {
 		return token.Successor(presented, row.SuccessorSalt), nil
 	}
+	noteReuse(ctx, row, successor, err, c.Project.Settings.RefreshTokenGrace, s.now())
 	err = s.store.Update(ctx, func(tx Tx) error {
 		if err := tx.RevokeSession(ctx, session.Project, session.ID, s.now()); err != nil && !errors.Is(err, ErrNotFound) {
 			return err

@@ -15,6 +15,7 @@ type SignInParams struct {
 // SignIn checks email and password and begins a session. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
 // CodeUnavailable, and with CodeEmailNotFound, CodeWrongPassword or CodeUserDisabled; under enumeration protection with CodeInvalidCredentials for the first two.
 func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
+	ctx = withTrail(ctx, c)
 	began := s.clock()
 	tokens, err := s.signIn(ctx, c, params)
 	if err != nil {
@@ -36,6 +37,7 @@ func (s *Service) signIn(ctx context.Context, c Caller, params SignInParams) (To
 		return Tokens{}, s.limited(ctx, c, EventSignIn, err)
 	}
 	u, err := s.store.GetUserByEmail(ctx, p.ID, email)
+	noteLookup(ctx, u, err)
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, s.refuseUnknown(ctx, c, params.Password)
 	}
@@ -87,9 +89,11 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 			return err
 		}
 		if u.PasswordHash != checked.PasswordHash || u.Email != checked.Email {
+			noteSessionRefused(ctx, reasonChanged)
 			return ErrNotFound // changed since it was checked
 		}
 		if u.Blocked() {
+			noteSessionRefused(ctx, reasonBlocked)
 			return blocked(c.Project, u)
 		}
 		if rehash != "" {

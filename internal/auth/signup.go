@@ -16,6 +16,7 @@ type SignUpParams struct {
 // the result is Mailed, and the same whether or not the address has an account already: the mail tells.
 // It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
+	ctx = withTrail(ctx, c)
 	return evenly(ctx, s, c, func() (Tokens, error) { return s.signUp(ctx, c, params) })
 }
 

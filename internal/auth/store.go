@@ -64,6 +64,9 @@ type Reader interface {
 	// ListAudit gives the newest first. p "" lists all projects and the instance.
 	ListAudit(ctx context.Context, p ProjectID, f AuditFilter) ([]AuditRecord, error)
 
+	// ListDecisions gives up to limit decisions of one request, the oldest first. p "" looks in all projects.
+	ListDecisions(ctx context.Context, p ProjectID, reference Reference, limit int) ([]Decision, error)
+
 	GetOperatorTokenByHash(ctx context.Context, hash []byte) (OperatorToken, error)
 	ListOperatorTokens(ctx context.Context) ([]OperatorToken, error)
 
@@ -86,7 +89,7 @@ type Tx interface {
 	CreateUser(ctx context.Context, u User) error
 	// UpdateUser writes all fields but Project, ID and CreatedAt. It fails with ErrConflict where the email is taken.
 	UpdateUser(ctx context.Context, u User) error
-	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes and role assignments.
+	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes and role assignments, and the decisions about it.
 	DeleteUser(ctx context.Context, p ProjectID, id UserID) error
 
 	CreateIdentity(ctx context.Context, i Identity) error
@@ -145,6 +148,7 @@ type Tx interface {
 	DeleteMail(ctx context.Context, p ProjectID, id MailID) error
 
 	CreateAudit(ctx context.Context, r AuditRecord) error
+	CreateDecision(ctx context.Context, d Decision) error
 
 	// TakeLimit counts one use of key against a budget of burst uses that refills by one each interval (GCRA), in one statement.
 	// Where the budget is spent it counts nothing and says how long to wait.
@@ -159,7 +163,7 @@ type Tx interface {
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
 	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows and sessions that ended before the given instant,
-	// spent limits, expired signing keys, sent mail and audit records older than their retention. It says how many.
+	// spent limits, expired signing keys, sent mail, decisions and audit records older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 }
 
@@ -183,6 +187,8 @@ type Retention struct {
 	Sources  time.Duration // after the last sign-in from there
 	Mail     time.Duration // after sending
 	Audit    time.Duration // after the event; 0 keeps for ever
+	// Decisions is how long it can be explained why somebody was refused, after the event.
+	Decisions time.Duration
 }
 
 // OperatorToken is a credential for the whole instance, stored as its hash.

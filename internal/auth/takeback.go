@@ -54,6 +54,7 @@ func (s *Service) tellOwner(ctx context.Context, tx Tx, c Caller, kind MailKind,
 // hold the rest too: so the password and all sessions go, and a reset link is sent (P2, P22). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and
 // CodeTooManyAttempts.
 func (s *Service) TakeBack(ctx context.Context, c Caller, code string) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventTakenBack, func() error { return s.takeBack(ctx, c, code) })
 }
 

@@ -70,6 +70,7 @@ func (s *Service) commitMail(ctx context.Context, f func(Tx) error) error {
 // VerifyEmail proves the account's address with the code that was sent to it. Where verification is enforced, this is what enables the account.
 // It fails with CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and CodeTooManyAttempts.
 func (s *Service) VerifyEmail(ctx context.Context, c Caller, code string, id UserID) error {
+	ctx = withTrail(ctx, c)
 	return s.guarded(ctx, c, EventEmailVerified, func() error { return s.verifyEmail(ctx, c, code, id) })
 }
 

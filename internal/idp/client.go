@@ -65,6 +65,7 @@ type call struct {
 	secrets  auth.ProviderSecrets
 	http     *http.Client
 	saidDate time.Time // the provider's clock, as its last answer told
+	heard    *transcript
 }
 
 func (c *Client) begin(p auth.IdentityProvider, s auth.ProviderSecrets) (*call, error) {
@@ -75,8 +76,9 @@ func (c *Client) begin(p auth.IdentityProvider, s auth.ProviderSecrets) (*call, 
 	if p.ClientID == "" {
 		return nil, refuse("the settings of %s have no client id", p.ID)
 	}
-	guard := &guard{doors: c.doors, allow: p.AllowHosts, key: string(p.Project) + " " + p.ID}
-	return &call{Client: c, provider: provider, settings: p, secrets: s, http: &http.Client{Transport: guard}}, nil
+	said := &transcript{}
+	guard := &guard{doors: c.doors, allow: p.AllowHosts, key: string(p.Project) + " " + p.ID, heard: said}
+	return &call{Client: c, provider: provider, settings: p, secrets: s, http: &http.Client{Transport: guard}, heard: said}, nil
 }
 
 // Identify turns a code or token into who it speaks for. An access token that is handed in must have been given to our application, and an id token must carry
@@ -89,6 +91,11 @@ func (c *Client) Identify(ctx context.Context, p auth.IdentityProvider, s auth.P
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	identity, err := call.identify(ctx, in)
+	if in.Heard != nil {
+		in.Heard(func() []auth.ProviderAnswer {
+			return call.heard.answers(in.Code, in.Token, in.CodeVerifier, s.ClientSecret, s.PrivateKey)
+		})
+	}
 	if err != nil {
 		return auth.ExternalIdentity{}, domainError(fmt.Errorf("identify at %s: %w", p.ID, err))
 	}

@@ -44,6 +44,7 @@ type guard struct {
 	doors *doors
 	allow []string
 	key   string
+	heard *transcript // nil keeps nothing
 }
 
 // doors is what all guards share. Hosts that an operator allowed have connections of their own: a pooled one to a private address must never serve a provider
@@ -112,6 +113,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	if err := checkStatus(req.URL, resp); err != nil {
+		g.heard.hearFailure(req, resp)
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
@@ -121,6 +123,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > maxAnswerBytes {
 		return nil, refuse("the answer of %s is over %d bytes", req.URL.Host, maxAnswerBytes)
 	}
+	g.heard.hear(req, resp, body)
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }

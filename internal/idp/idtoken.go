@@ -28,6 +28,7 @@ type signed struct {
 
 // verifyIDToken gives the claims of an id token that is right in all respects (OpenID Connect Core section 3.1.3.7, P15).
 func (c *call) verifyIDToken(ctx context.Context, m metadata, s signed) (map[string]any, error) {
+	c.heard.hearIDToken(s.token)
 	header, err := parseJWT(s.token)
 	if err != nil {
 		return nil, err

@@ -102,7 +102,11 @@ func answerTo(err error, h http.Header) answer {
 func (v *visit) showError(w http.ResponseWriter, r *http.Request, err error) {
 	web.SetError(r.Context(), err)
 	a := answerTo(err, w.Header())
-	if err := v.writePage(w, a.status, v.errorPage(a)); err != nil {
+	shown := v.errorPage(a)
+	if id := web.RequestID(r.Context()); id != "" {
+		shown.Reference = &field{Label: v.texts.get("reference.label"), Value: id}
+	}
+	if err := v.writePage(w, a.status, shown); err != nil {
 		web.SetError(r.Context(), err)
 	}
 }

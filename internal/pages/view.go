@@ -43,6 +43,7 @@ type view struct {
 	Heading    string
 	Text       []string // paragraphs
 	Form       *formView
+	Reference  *field // of an error: what an operator finds it by
 }
 
 // formView is a form; it has the parts of a link, or asks for an address.
@@ -57,7 +58,7 @@ type formView struct {
 	MinLength    int
 }
 
-// field is an input with its label.
+// field is an input, or what is shown, with its label.
 type field struct{ Label, Value string }
 
 // textPage shows the messages key.title and key.text.

@@ -146,6 +146,10 @@ func (h argon2Hash) matches(password string) bool {
 
 func (h argon2Hash) name() string { return h.variant }
 
+func (h argon2Hash) tuning() string {
+	return fmt.Sprintf("m=%d,t=%d,p=%d", h.params.MemoryKiB, h.params.Time, h.params.Threads)
+}
+
 func (h argon2Hash) encode() string {
 	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", h.variant, argon2.Version,
 		h.params.MemoryKiB, h.params.Time, h.params.Threads,

@@ -87,6 +87,10 @@ func (h bcryptHash) matches(password string) bool {
 
 func (h bcryptHash) name() string { return "bcrypt" }
 
+func (h bcryptHash) tuning() string {
+	return fmt.Sprintf("cost=%d", h.cost)
+}
+
 func (h bcryptHash) encode() string {
 	return fmt.Sprintf("$%s$%02d$%s%s", h.version, h.cost,
 		bcryptB64.EncodeToString(h.salt), bcryptB64.EncodeToString(h.key))

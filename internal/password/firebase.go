@@ -129,6 +129,10 @@ func (h firebaseHash) matches(password string) bool {
 
 func (h firebaseHash) name() string { return "firebase-scrypt" }
 
+func (h firebaseHash) tuning() string {
+	return fmt.Sprintf("ln=%d,r=%d", h.logN, h.rounds)
+}
+
 func (h firebaseHash) encode() string {
 	return fmt.Sprintf("$firebase-scrypt$ln=%d,r=%d,k=%s,ss=%s$%s$%s", h.logN, h.rounds,
 		b64.EncodeToString(h.signerKey), b64.EncodeToString(h.separator),

@@ -56,6 +56,8 @@ type Encoded struct{ scheme scheme }
 type scheme interface {
 	// name is the format name that Encoded.Format reports.
 	name() string
+	// tuning returns the parameters that make it slow, in words fit for people.
+	tuning() string
 	// encode returns the stored spelling.
 	encode() string
 	// matches reports, in constant time for a given cost, whether the password
@@ -149,6 +151,9 @@ func (e *Encoded) NeedsRehash(p Params) bool {
 // Format returns the scheme's name: argon2id, argon2i, bcrypt, scrypt,
 // firebase-scrypt, or pbkdf2-sha1, pbkdf2-sha256, pbkdf2-sha512.
 func (e *Encoded) Format() string { return e.scheme.name() }
+
+// Describe returns the scheme with its cost parameters, as "argon2id m=19456,t=2,p=1". Neither salt nor key is in it.
+func (e *Encoded) Describe() string { return e.scheme.name() + " " + e.scheme.tuning() }
 
 // String returns the stored spelling. It is a secret: do not log it.
 func (e *Encoded) String() string { return e.scheme.encode() }

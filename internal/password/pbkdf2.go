@@ -109,6 +109,10 @@ func (h pbkdf2Hash) matches(password string) bool {
 
 func (h pbkdf2Hash) name() string { return pbkdf2Prefix + h.digest }
 
+func (h pbkdf2Hash) tuning() string {
+	return fmt.Sprintf("i=%d", h.iterations)
+}
+
 func (h pbkdf2Hash) encode() string {
 	if h.django {
 		return fmt.Sprintf("%s%s$%d$%s$%s", djangoPrefix, h.digest, h.iterations,

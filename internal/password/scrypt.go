@@ -97,6 +97,10 @@ func (h scryptHash) matches(password string) bool {
 
 func (h scryptHash) name() string { return "scrypt" }
 
+func (h scryptHash) tuning() string {
+	return fmt.Sprintf("ln=%d,r=%d,p=%d", h.params.LogN, h.params.R, h.params.P)
+}
+
 func (h scryptHash) encode() string {
 	return fmt.Sprintf("$scrypt$ln=%d,r=%d,p=%d$%s$%s", h.params.LogN, h.params.R, h.params.P,
 		b64.EncodeToString(h.salt), b64.EncodeToString(h.key))

@@ -16,6 +16,9 @@ const (
 	sweepKeys     = `DELETE FROM signing_keys WHERE (project, id) IN (SELECT project, id FROM signing_keys WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 	sweepSources  = `DELETE FROM known_sources WHERE (project, user_id, source) IN (SELECT project, user_id, source FROM known_sources WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)`
 	sweepMail     = `DELETE FROM outbox WHERE (project, id) IN (SELECT project, id FROM outbox WHERE state = 'sent' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
+	// The key of a decision begins with its reference, which is what readers have.
+	sweepDecisions = `DELETE FROM decisions WHERE (reference, project, id) IN
+		(SELECT reference, project, id FROM decisions WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2)`
 	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
 	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
 		(SELECT project, id FROM (SELECT project, id, occurred_at FROM audit ORDER BY id LIMIT $2) oldest WHERE oldest.occurred_at < $1)`
@@ -33,6 +36,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		{sweepKeys, now},
 		{sweepSources, now.Add(-r.Sources)},
 		{sweepMail, now.Add(-r.Mail)},
+		{sweepDecisions, now.Add(-r.Decisions)},
 	}
 	if r.Audit > 0 {
 		sweeps = append(sweeps, struct {

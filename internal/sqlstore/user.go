@@ -131,7 +131,12 @@ func (t *tx) UpdateUser(ctx context.Context, u auth.User) error {
 }
 
 func (t *tx) DeleteUser(ctx context.Context, p auth.ProjectID, id auth.UserID) error {
-	return change(ctx, t.q, `DELETE FROM users WHERE project = $1 AND id = $2`, p, id)
+	if err := change(ctx, t.q, `DELETE FROM users WHERE project = $1 AND id = $2`, p, id); err != nil {
+		return err
+	}
+	// Not by a cascade: a decision may be made about somebody who is gone, as a token's user.
+	_, err := t.q.exec(ctx, `DELETE FROM decisions WHERE project = $1 AND user_id = $2`, p, id)
+	return err
 }
 
 // indexRoles fails with ErrNotFound where a role does not exist.

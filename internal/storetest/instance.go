@@ -262,7 +262,7 @@ func testSealed(t *testing.T, s auth.Store) {
 func testSweep(t *testing.T, s auth.Store) {
 	ctx := t.Context()
 	addSession(t, s)
-	retention := auth.Retention{Codes: 10 * time.Second, Sessions: 20 * time.Second, Mail: 30 * time.Second, Audit: 40 * time.Second}
+	retention := auth.Retention{Codes: 10 * time.Second, Sessions: 20 * time.Second, Mail: 30 * time.Second, Audit: 40 * time.Second, Decisions: 50 * time.Second}
 	update(t, s, func(tx auth.Tx) error {
 		return errors.Join(
 			tx.CreateOOBCode(ctx, auth.OOBCode{Project: one, Hash: []byte("gone"), User: anna, ExpiresAt: after(-11)}),
@@ -276,6 +276,8 @@ func testSweep(t *testing.T, s auth.Store) {
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "gone", State: auth.MailSent, FinishedAt: after(-31)}),
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "kept", State: auth.MailSent, FinishedAt: after(-29)}),
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "dead", State: auth.MailDead, FinishedAt: after(-99)}),
+			tx.CreateDecision(ctx, auth.Decision{Project: one, ID: "gone", Reference: "R", At: after(-51)}),
+			tx.CreateDecision(ctx, auth.Decision{Project: one, ID: "kept", Reference: "R", At: after(-49)}),
 			tx.CreateAudit(ctx, auth.AuditRecord{Project: one, ID: "0gone", At: after(-41)}),
 			tx.CreateAudit(ctx, auth.AuditRecord{ID: "1kept", At: after(-39)}))
 	})
@@ -291,8 +293,9 @@ func testSweep(t *testing.T, s auth.Store) {
 		})
 		return n
 	}
-	wantEqual(t, "swept", sweep(now, retention, 100), 6)
+	wantEqual(t, "swept", sweep(now, retention, 100), 7)
 	wantEqual(t, "swept again", sweep(now, retention, 100), 0)
+	wantEqual(t, "decisions", decisionIDs(must[[]auth.Decision](t)(s.ListDecisions(ctx, one, "R", 9))), []string{"kept"})
 	_, err := s.GetOOBCode(ctx, one, []byte("gone"))
 	wantError(t, "old code", err, auth.ErrNotFound)
 	_, err = s.GetOOBCode(ctx, one, []byte("kept"))

@@ -28,6 +28,8 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "mail", State: auth.MailKept, Sealed: []byte("message")}),
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "leased", State: auth.MailWorking, LeaseToken: "worker", LeaseUntil: after(60)}),
 		tx.CreateAudit(ctx, auth.AuditRecord{Project: p, ID: "record", At: now, User: anna}),
+		tx.CreateDecision(ctx, decisionOf(p, "decision", anna)),
+		tx.CreateDecision(ctx, decisionOf(p, "other", "")),
 		second(tx.TakeLimit(ctx, p, "limit", now, time.Hour, 1)),
 	)
 }
@@ -37,6 +39,10 @@ func flowOf(p auth.ProjectID) auth.SignInFlow {
 		Project: p, ID: "flow", SessionHash: []byte("session"), StateHash: []byte("state"), NonceHash: []byte("nonce"), VerifierSealed: []byte("verifier"),
 		ProviderID: "google.com", RedirectURI: "https://app.example/back", CreatedAt: now, ExpiresAt: after(600),
 	}
+}
+
+func decisionOf(p auth.ProjectID, id auth.AuditID, user auth.UserID) auth.Decision {
+	return auth.Decision{Project: p, ID: id, Reference: auth.Reference("REFERENCE-OF-" + id), At: now, Event: auth.EventSignIn, Outcome: auth.OutcomeDenied, User: user}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -83,6 +89,10 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("mails", mails, err)
 	records, err := r.ListAudit(ctx, p, auth.AuditFilter{Limit: 99})
 	put("records", records, err)
+	decisions, err := r.ListDecisions(ctx, p, "REFERENCE-OF-decision", 9)
+	put("decisions", decisions, err)
+	others, err := r.ListDecisions(ctx, p, "REFERENCE-OF-other", 9)
+	put("other decisions", others, err)
 	return all, errors.Join(failures...)
 }
 
@@ -141,6 +151,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ListMail":          func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMail(ctx, two, "", "", 9) },
 	"ListAudit": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ListAudit(ctx, two, auth.AuditFilter{Limit: 9})
+	},
+	"ListDecisions": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ListDecisions(ctx, two, "REFERENCE-OF-decision", 9)
 	},
 
 	"CreateUser": only(func(ctx context.Context, tx auth.Tx) error {
@@ -206,6 +219,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"DeleteMail":  found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteMail(ctx, two, "mail") }),
 	"CreateAudit": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateAudit(ctx, auth.AuditRecord{Project: two, ID: "record"})
+	}),
+	"CreateDecision": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateDecision(ctx, decisionOf(two, "decision", anna))
 	}),
 	"TakeLimit": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.TakeLimit(ctx, two, "limit", now, time.Hour, 1)
@@ -320,12 +336,12 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 	other := must[map[string]any](t)(snapshot(ctx, s, two))
 	update(t, s, func(tx auth.Tx) error { return tx.DeleteUser(ctx, one, anna) })
 	left := must[map[string]any](t)(snapshot(ctx, s, one))
-	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code"} {
+	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code", "decisions"} {
 		if v := reflect.ValueOf(left[name]); !v.IsZero() {
 			t.Errorf("%s left: %+v", name, v)
 		}
 	}
-	for _, name := range []string{"project", "roles", "providers", "flow", "keys", "templates", "mails", "records"} {
+	for _, name := range []string{"project", "roles", "providers", "flow", "keys", "templates", "mails", "records", "other decisions"} {
 		if v := reflect.ValueOf(left[name]); v.IsZero() {
 			t.Errorf("%s went with the user", name)
 		}

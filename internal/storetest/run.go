@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"Outbox", testOutbox},
 		{"OutboxLeases", testOutboxLeases},
 		{"Audit", testAudit},
+		{"Decisions", testDecisions},
 		{"Limits", testLimits},
 		{"OperatorTokens", testOperatorTokens},
 		{"Sealed", testSealed},

@@ -29,6 +29,17 @@ var (
 	ErrInvalid = errors.New("jwt is invalid")
 )
 
+// ExpiredError is the error of Verify that matches ErrExpired. Since all else of the token is right, its subject can be told.
+type ExpiredError struct {
+	Subject   string
+	ExpiredAt time.Time // UTC
+}
+
+func (e *ExpiredError) Error() string { return ErrExpired.Error() }
+
+// Is makes it match ErrExpired.
+func (e *ExpiredError) Is(target error) bool { return target == ErrExpired }
+
 // Sign gives the claims as a compact JWS with the header {alg, kid, typ:"JWT"} and
 // no other member. Times in claims are integers of seconds since the Unix epoch.
 // A token over MaxJWTBytes is an error, because Verify would refuse it.
@@ -178,7 +189,7 @@ func checkClaims(payload []byte, expect Expect) (Claims, error) {
 		return Claims{}, err
 	}
 	if !expect.Now.Before(claims.ExpiresAt) {
-		return Claims{}, ErrExpired
+		return Claims{}, &ExpiredError{Subject: claims.Subject, ExpiredAt: claims.ExpiresAt}
 	}
 	return claims, nil
 }

@@ -68,7 +68,7 @@ func TestLogLine(t *testing.T) {
 	}
 	delete(line, "time")
 	want := map[string]any{
-		"level": "INFO", "msg": "request", "request_id": "30313233343536373839616263646566", "method": "POST",
+		"level": "INFO", "msg": "request", "request_id": "60RK-4CSM-6MV3", "method": "POST",
 		"route": "/users/{uid}", "operation": "sign\nup", "status": 409.0, "bytes": 5.0, "duration_ms": 1.5,
 		"client": "203.0.113.9", "project": "acme\nlevel=ERROR", "error": "409 Taken: line one\nline two",
 	}
@@ -97,7 +97,7 @@ func TestRequestIDs(t *testing.T) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		id := w.Header().Get("X-Request-Id")
-		if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) || id != seen[len(seen)-1] {
+		if !regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}$`).MatchString(id) || id != seen[len(seen)-1] {
 			t.Errorf("header %q, context %q", id, seen[len(seen)-1])
 		}
 	}
