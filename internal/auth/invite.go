@@ -14,7 +14,7 @@ type InviteParams struct {
 }
 
 // Invite creates an account that waits for its owner, and sends the invite. A pending invitee gets a new code that voids the old one.
-// It fails with CodeMissingEmail, CodeEmailInUse, CodeTooManyAttempts, and as the project's invitePermission says.
+// It fails with CodeMissingEmail, CodeEmailInUse, CodeTooManyAttempts, CodeBlockedByHook, and as the project's invitePermission says.
 func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (User, error) {
 	p := c.Project
 	roles := func() ([]Role, error) { return s.store.ListRoles(ctx, p.ID) }
@@ -27,6 +27,11 @@ func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (Us
 	email, err := ParseEmail(params.Email)
 	if err != nil {
 		return User{}, newError(CodeMissingEmail, "an email address is needed")
+	}
+	if !c.IsAdmin() { // whoever is registered (P28)
+		if _, err := s.ask(ctx, c, signUpQuestion(email, false, providerInvite)); err != nil {
+			return User{}, err
+		}
 	}
 	var u User
 	err = s.commitMail(ctx, func(tx Tx) (err error) {
@@ -48,6 +53,9 @@ func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (Us
 	}
 	return u, err
 }
+
+// providerInvite is what a blocking hook is told where an invite makes the account.
+const providerInvite = "invite"
 
 // inviteeOf finds the pending invitee or creates it. An account that is anything else is never altered (P10).
 func (s *Service) inviteeOf(ctx context.Context, tx Tx, c Caller, email Email, roles []string) (User, error) {

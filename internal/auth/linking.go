@@ -17,6 +17,9 @@ func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSig
 	if err != nil {
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, err)
 	}
+	if _, err := s.ask(ctx, c, tokenQuestion(EventIdentityLinked, user, session.ProviderID)); err != nil {
+		return ProviderSignIn{}, err
+	}
 	var u User
 	err = s.store.Update(ctx, func(tx Tx) error {
 		if u, err = tx.GetUser(ctx, user.Project, user.ID); err != nil {
@@ -32,7 +35,9 @@ func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSig
 		case errors.Is(err, ErrNotFound):
 			identity := s.newIdentity(c, params.ProviderID, external)
 			identity.User = u.ID
-			err = tx.CreateIdentity(ctx, identity)
+			if err = tx.CreateIdentity(ctx, identity); err == nil {
+				err = s.announceIdentities(ctx, tx, u)
+			}
 		}
 		if err != nil {
 			return err
@@ -110,7 +115,7 @@ func (s *Service) dropWayIn(ctx context.Context, tx Tx, u User, providerID strin
 			return err
 		}
 	}
-	return nil
+	return s.announceIdentities(ctx, tx, u)
 }
 
 // usableProviders are the providers that users can sign in at now.

@@ -17,8 +17,8 @@ const (
 )
 
 // Refresh gives a new id token for a refresh token. Where the project rotates, it gives a new refresh token too: the same one again to a repeated refresh within the grace
-// window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled and
-// CodeRefreshTokenUserGone.
+// window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled,
+// CodeRefreshTokenUserGone and CodeBlockedByHook.
 func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Tokens, error) {
 	if presented == "" {
 		return Tokens{}, newError(CodeMissingRefreshToken, "a refresh token is needed")
@@ -37,11 +37,32 @@ func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Toke
 		}
 		return Tokens{}, s.deny(ctx, c, EventRefresh, row.User, AsError(err))
 	}
+	if u, session, err = s.askRefresh(ctx, c, row, u, session, presented); err != nil {
+		return Tokens{}, err
+	}
 	next, err := s.nextRefreshToken(ctx, c, row, session, presented)
 	if err != nil {
 		return Tokens{}, err
 	}
 	return s.signSession(ctx, c.Project, u, session, next)
+}
+
+// askRefresh asks the project's blocking hook about a refresh that is in order, and looks again at what may have changed while it was asked (P20). The reuse of a
+// token ends its session before anybody is asked.
+func (s *Service) askRefresh(ctx context.Context, c Caller, row RefreshToken, u User, session Session, presented string) (User, Session, error) {
+	if !row.RotatedAt.IsZero() {
+		if _, err := s.repeatedRefresh(ctx, c, row, session, presented); err != nil {
+			return User{}, Session{}, err
+		}
+	}
+	asked, err := s.ask(ctx, c, tokenQuestion(EventRefresh, u, session.ProviderID))
+	if err != nil || !asked {
+		return u, session, err
+	}
+	if u, session, err = s.refreshable(ctx, c, row); err != nil && CodeOf(err) != CodeInternal {
+		err = s.deny(ctx, c, EventRefresh, row.User, AsError(err))
+	}
+	return u, session, err
 }
 
 // refuseUnknownToken tells a token whose user was deleted from one that never was of this project: by the uid that it begins with, and the record of the deletion.

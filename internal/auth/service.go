@@ -15,7 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but MailQueued.
+// Config is what the domain works with. All fields are needed but MailQueued and those below it.
 type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
@@ -27,6 +27,9 @@ type Config struct {
 	PublicURL  *url.URL // no trailing slash; issuer and links come from it alone (P12)
 	Log        *slog.Logger
 	MailQueued func() // called after a commit that queued mail, to wake the worker; it must not block
+
+	Webhooks      WebhookClient // nil calls none: then a blocking hook counts as failing
+	WebhookQueued func()        // as MailQueued, for deliveries; may be nil
 }
 
 // Service is what end users can do. Its methods are safe for concurrent use.
@@ -42,6 +45,9 @@ type Service struct {
 	log        *slog.Logger
 	mailQueued func()
 
+	webhooks      WebhookClient
+	webhookQueued func()
+
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]
 	publicKeys  *cache[keyRef, token.PublicKey]
@@ -52,13 +58,21 @@ func NewService(c Config) *Service {
 	if c.MailQueued == nil {
 		c.MailQueued = func() {}
 	}
-	return &Service{
-		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
+	if c.Webhooks == nil {
+		c.Webhooks = noWebhooks{}
+	}
+	if c.WebhookQueued == nil {
+		c.WebhookQueued = func() {}
+	}
+	s := &Service{
+		keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
 	}
+	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}
+	return s
 }
 
 // now is the current instant as stores keep it: UTC milliseconds.

@@ -13,7 +13,8 @@ type SignUpParams struct {
 }
 
 // SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified.
-// It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
+// It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts,
+// CodeBlockedByHook and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
 	p := c.Project
 	email, err := checkCredentials(p, params.Email, params.Password)
@@ -24,6 +25,9 @@ func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (To
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
 	}
 	if err := checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
+		return Tokens{}, err
+	}
+	if _, err := s.ask(ctx, c, signUpQuestion(email, false, ProviderPassword)); err != nil { // whoever is registered (P28)
 		return Tokens{}, err
 	}
 	if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
@@ -68,9 +72,12 @@ var errPasswordProviderOff = newError(CodePasswordProviderOff, "sign-in with ema
 
 // newUser is an account with nothing but an address.
 func (s *Service) newUser(c Caller, email Email) (User, error) {
-	id, err := s.newID()
-	if err != nil {
-		return User{}, err
+	id := string(c.newUserID)
+	if id == "" {
+		var err error
+		if id, err = s.newID(); err != nil {
+			return User{}, err
+		}
 	}
 	now := s.now()
 	u := User{Project: c.Project.ID, ID: UserID(id), Author: UserID(id), Email: email, CreatedAt: now, UpdatedAt: now}

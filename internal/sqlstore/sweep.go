@@ -15,6 +15,9 @@ const (
 	sweepLimits   = `DELETE FROM limits WHERE (project, limit_key) IN (SELECT project, limit_key FROM limits WHERE arrival <= $1 ORDER BY arrival LIMIT $2)`
 	sweepKeys     = `DELETE FROM signing_keys WHERE (project, id) IN (SELECT project, id FROM signing_keys WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 	sweepMail     = `DELETE FROM outbox WHERE (project, id) IN (SELECT project, id FROM outbox WHERE state = 'sent' AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
+	// By the age of the event, whatever became of it: what waits for a webhook that nobody enables again goes too.
+	sweepDeliveries = `DELETE FROM webhook_deliveries WHERE (project, id) IN
+		(SELECT project, id FROM webhook_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
 	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
 		(SELECT project, id FROM (SELECT project, id, occurred_at FROM audit ORDER BY id LIMIT $2) oldest WHERE oldest.occurred_at < $1)`
@@ -31,6 +34,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		{sweepLimits, now},
 		{sweepKeys, now},
 		{sweepMail, now.Add(-r.Mail)},
+		{sweepDeliveries, now.Add(-r.Webhooks)},
 	}
 	if r.Audit > 0 {
 		sweeps = append(sweeps, struct {

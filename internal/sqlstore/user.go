@@ -131,7 +131,11 @@ func (t *tx) UpdateUser(ctx context.Context, u auth.User) error {
 }
 
 func (t *tx) DeleteUser(ctx context.Context, p auth.ProjectID, id auth.UserID) error {
-	return change(ctx, t.q, `DELETE FROM users WHERE project = $1 AND id = $2`, p, id)
+	if err := change(ctx, t.q, `DELETE FROM users WHERE project = $1 AND id = $2`, p, id); err != nil {
+		return err
+	}
+	_, err := t.q.exec(ctx, `DELETE FROM webhook_deliveries WHERE project = $1 AND user_id = $2 AND state IN ($3, $4)`, p, id, auth.DeliveryDelivered, auth.DeliveryDead)
+	return err
 }
 
 // indexRoles fails with ErrNotFound where a role does not exist.
