@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -90,7 +91,7 @@ func (s *Service) ask(ctx context.Context, c Caller, q hookQuestion) (asked bool
 	case err != nil:
 		return true, s.hookFailed(ctx, c, w, q, err)
 	case !verdict.Allow:
-		return true, s.deny(ctx, c, q.event, q.user, newError(CodeBlockedByHook, verdict.Reason))
+		return true, s.deny(ctx, c, q.event, q.user, newError(CodeBlockedByHook, cmp.Or(verdict.Reason, "The request was refused")))
 	}
 	return true, nil
 }

@@ -52,7 +52,7 @@ const (
 	CodeIdentityInUse           Code = "identity_in_use"           // by another user
 	CodeLastWayIn               Code = "last_way_in"
 	CodeRefreshTokenUserGone    Code = "refresh_token_user_gone"
-	CodeBlockedByHook           Code = "blocked_by_hook" // Message is the hook's reason, or ""
+	CodeBlockedByHook           Code = "blocked_by_hook" // Message is the reason
 )
 
 // Codes lists every code; the surfaces' tests range over it.

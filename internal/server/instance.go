@@ -15,6 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/token"
+	"github.com/doorward/doorward/internal/webhook"
 )
 
 // Instance is the domain over an open data directory. Several processes may have one open at a time.
@@ -26,6 +27,9 @@ type Instance struct {
 	store   *sqlstore.Store
 	hashing *password.Queue
 	mailer  *mail.Worker
+
+	webhooks *webhook.Client
+	courier  *webhook.Worker // of events
 }
 
 // ErrMasterKeyMissing means that the database holds secrets of a master key that is not there.
@@ -60,12 +64,14 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	i.webhooks, i.courier = webhook.NewClient(c.Clock, webhook.Options{}), &webhook.Worker{}
 	i.Service = auth.NewService(auth.Config{
 		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
+		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
 	})
 	i.Admin = auth.NewAdmin(i.Service)
-	return i, i.setUpMailer()
+	return i, errors.Join(i.setUpMailer(), i.setUpCourier())
 }
 
 // checkMasterKey refuses to make a new key beside a database whose secrets another one sealed: nobody could read them any more.
@@ -132,6 +138,21 @@ func (i *Instance) setUpMailer() error {
 	}
 	w := i.mailer
 	w.Store, w.Open, w.PerProject = i.store, i.Service.OpenMail, senders.forProject
+	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
+	if i.config.ShutdownGrace > 0 {
+		w.Grace = i.config.ShutdownGrace
+	}
+	return nil
+}
+
+// setUpCourier fills in the worker of webhooks, which runs only in a server.
+func (i *Instance) setUpCourier() error {
+	lease, err := token.NewID(28, i.config.Rand)
+	if err != nil {
+		return err
+	}
+	w := i.courier
+	w.Store, w.Events, w.Client = i.store, i.Service, i.webhooks
 	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
 	if i.config.ShutdownGrace > 0 {
 		w.Grace = i.config.ShutdownGrace
