@@ -54,6 +54,9 @@ type harness struct {
 	askers     map[string]string // id tokens of accounts that ask for an address
 	queued     atomic.Int64      // calls of MailQueued
 	log        lockedBuffer
+	hooks      scriptedHooks
+	woken      atomic.Int64 // calls of WebhookQueued
+	token      string       // a refresh token, for tests in tables
 	seenMail   map[auth.MailID]bool
 
 	mu      sync.Mutex
@@ -161,6 +164,7 @@ func (h *harness) open(queue *password.Queue) {
 	h.Service = auth.NewService(auth.Config{
 		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) },
+		Webhooks: &h.hooks, WebhookQueued: func() { h.woken.Add(1) },
 	})
 }
 
