@@ -30,12 +30,13 @@ var mayImport = map[string][]string{
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
 	"internal/mail":        {"internal/auth"},
 	"internal/idp":         {"internal/auth", "internal/publicnet"},
+	"internal/webhook":     {"internal/auth", "internal/publicnet"},
 	"internal/accountsapi": {"internal/auth", "internal/web"},
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
 		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/password", "internal/publicnet", "internal/secret",
-		"internal/sqlstore", "internal/token", "internal/web",
+		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
 	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
@@ -56,6 +57,7 @@ var onlyIn = map[string]string{
 	"github.com/wneessen/go-mail":  "internal/mail",
 	"github.com/go-jose/go-jose":   "internal/token",
 	"golang.org/x/oauth2":          "internal/idp",
+	"github.com/standard-webhooks": "internal/webhook",
 	"github.com/coreos/go-oidc":    "internal/idp",
 	"github.com/alecthomas/kong":   "cmd/doorward",
 	"github.com/pelletier/go-toml": "cmd/doorward",

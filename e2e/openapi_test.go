@@ -54,7 +54,7 @@ func TestOpenAPINamesEveryDetail(t *testing.T) {
 		"Please provide providerId and callBackUri", providerMissing, "INVALID_IDP_RESPONSE",
 		"Please provide sessionId, providerId, callBackUri, and either token or code", "INVALID_OOB_CODE", "EXPIRED_OOB_CODE",
 		"MISSING_REFRESH_TOKEN", "INVALID_REFRESH_TOKEN", "TOKEN_EXPIRED", "USER_NOT_FOUND", "INVALID_LOGIN_CREDENTIALS",
-		"FEDERATED_USER_ID_ALREADY_LINKED", "ADMIN_ONLY_OPERATION",
+		"FEDERATED_USER_ID_ALREADY_LINKED", "ADMIN_ONLY_OPERATION", "BLOCKING_FUNCTION_ERROR",
 		"identitytoolkit#CreateAuthUriResponse", "Error processing your request", "Retry-After", "deskree-admin", "X-Project-Id",
 	} {
 		if !strings.Contains(string(documents.auth.raw), detail) {

@@ -38,6 +38,7 @@ type cli struct {
 	Role       roleCmd       `cmd:"" help:"Manage roles." group:"project"`
 	Key        keyCmd        `cmd:"" help:"Manage the keys that sign id tokens." group:"project"`
 	Mail       mailCmd       `cmd:"" help:"Read the mailbox, retry mails, change templates." group:"project"`
+	Webhook    webhookCmd    `cmd:"" help:"Manage the URLs that are told of events, or asked before them." group:"project"`
 	Audit      auditCmd      `cmd:"" help:"Read the audit log." group:"project"`
 	Import     importCmd     `cmd:"" help:"Take users in from a file." group:"project"`
 	Export     exportCmd     `cmd:"" help:"Write users to a file." group:"project"`

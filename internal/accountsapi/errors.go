@@ -70,6 +70,7 @@ var answers = map[auth.Code]answer{
 	auth.CodeIdentityInUse:           {http.StatusBadRequest, "FEDERATED_USER_ID_ALREADY_LINKED"},
 	auth.CodeLastWayIn:               {http.StatusBadRequest, "OPERATION_NOT_ALLOWED : The account would have no way to sign in left."},
 	auth.CodeRefreshTokenUserGone:    {http.StatusBadRequest, "USER_NOT_FOUND"},
+	auth.CodeBlockedByHook:           {http.StatusBadRequest, ""},
 }
 
 type errorItem struct {
@@ -121,6 +122,8 @@ func describe(w http.ResponseWriter, err error) (status int, detail string) {
 	switch {
 	case e.Code == auth.CodeWeakPassword:
 		return known.status, "WEAK_PASSWORD : " + e.Message
+	case e.Code == auth.CodeBlockedByHook:
+		return known.status, "BLOCKING_FUNCTION_ERROR : " + e.Message
 	case e.Code == auth.CodeInvalidProviderResponse:
 		return known.status, "INVALID_IDP_RESPONSE : " + e.Message
 	case known.detail == "":

@@ -20,7 +20,7 @@ import (
 func TestClientHasEveryOperation(t *testing.T) {
 	r := newRig(t)
 	ctx, op, local := t.Context(), r.op, r.localClient()
-	var uid, mailID, sessionID, oldKey string
+	var uid, mailID, sessionID, oldKey, hookID, deliveryID string
 	first := func(_ any, err error) error { return err }
 	var called []string
 	for _, c := range []struct {
@@ -87,6 +87,24 @@ func TestClientHasEveryOperation(t *testing.T) {
 		{"listProviders", func() error { return first(op.ListProviders(ctx, "shop")) }},
 		{"checkProvider", func() error { return first(op.CheckProvider(ctx, "shop", "google.com")) }},
 		{"deleteProvider", func() error { return op.DeleteProvider(ctx, "shop", "google.com") }},
+		{"createWebhook", func() error {
+			w, err := op.CreateWebhook(ctx, "shop", WebhookChange{URL: ptr("https://shop.example.com/hook")})
+			hookID = w.ID
+			return err
+		}},
+		{"listWebhooks", func() error { return first(op.ListWebhooks(ctx, "shop")) }},
+		{"getWebhook", func() error { return first(op.GetWebhook(ctx, "shop", hookID)) }},
+		{"updateWebhook", func() error { return first(op.UpdateWebhook(ctx, "shop", hookID, WebhookChange{Enabled: ptr(true)})) }},
+		{"rotateWebhookSecret", func() error { return first(op.RotateWebhookSecret(ctx, "shop", hookID)) }},
+		{"testWebhook", func() error { return first(op.TestWebhook(ctx, "shop", hookID)) }},
+		{"listWebhookDeliveries", func() error {
+			r.user("shop", "cleo@example.com")
+			page, err := op.ListWebhookDeliveries(ctx, "shop", DeliveryFilter{Webhook: hookID, State: "queued"})
+			deliveryID = page.Deliveries[0].ID
+			return err
+		}},
+		{"retryWebhookDelivery", func() error { return op.RetryWebhookDelivery(ctx, "shop", deliveryID) }},
+		{"deleteWebhook", func() error { return op.DeleteWebhook(ctx, "shop", hookID) }},
 		{"listInstanceMail", func() error { return first(op.ListMail(ctx, "", MailFilter{})) }},
 		{"listMail", func() error {
 			page, err := op.ListMail(ctx, "shop", MailFilter{State: "queued"})

@@ -74,6 +74,7 @@ var statuses = map[auth.Code]int{
 	auth.CodeInvalidProviderResponse: http.StatusUnprocessableEntity,
 	auth.CodeIdentityInUse:           http.StatusConflict,
 	auth.CodeLastWayIn:               http.StatusConflict,
+	auth.CodeBlockedByHook:           http.StatusForbidden,
 }
 
 // plumbingCodes name the refusals of package web.

@@ -186,7 +186,7 @@ func TestDocumentSaysWhatRoutesDo(t *testing.T) {
 func TestDocumentMatchesClientTypes(t *testing.T) {
 	for _, value := range []any{
 		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
-		PortableUser{}, PortableIdentity{}, ProviderChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
+		PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
 	} {
 		of := reflect.TypeOf(value)
 		s, ok := doc.Components.Schemas[of.Name()]
@@ -198,6 +198,7 @@ func TestDocumentMatchesClientTypes(t *testing.T) {
 	}
 	matchesType(t, doc.Components.Schemas["PortableUser"], reflect.TypeFor[portableUserBody]())
 	matchesType(t, doc.Components.Schemas["ProviderChange"], reflect.TypeFor[providerChangeBody]())
+	matchesType(t, doc.Components.Schemas["WebhookChange"], reflect.TypeFor[webhookChangeBody]())
 	matchesType(t, doc.Components.Schemas["Error"], reflect.TypeFor[ErrorAnswer]())
 }
 
@@ -316,6 +317,8 @@ func TestDocumentListsTheDomainsWords(t *testing.T) {
 		{"Mail", "state", words(mailStates)},
 		{"MailMessage", "state", words(mailStates)},
 		{"AuditRecord", "outcome", words(outcomes)},
+		{"WebhookDelivery", "state", words(deliveryStates)},
+		{"WebhookDelivery", "event", words(auth.WebhookEventsOf(auth.WebhookEvents))},
 		{"ProjectSetting", "source", []string{SourcePreset, SourceOverride}},
 		{"Setting", "type", types},
 		{"ProjectSetting", "type", types},
@@ -326,7 +329,7 @@ func TestDocumentListsTheDomainsWords(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"mailState": words(mailStates), "userState": words(userStates), "outcome": words(outcomes), "format": words(importFormats), "kind": kinds,
+		"mailState": words(mailStates), "deliveryState": words(deliveryStates), "userState": words(userStates), "outcome": words(outcomes), "format": words(importFormats), "kind": kinds,
 	} {
 		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(doc.Components.Parameters[name].Schema.Enum))); diff != "" {
 			t.Errorf("parameter %s (-domain +document):\n%s", name, diff)

@@ -113,6 +113,16 @@ var routes = []route{
 	op("putMailTemplate", "PUT", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, acceptOnly((*API).putMailTemplate)),
 	op("deleteMailTemplate", "DELETE", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, do((*API).deleteMailTemplate)),
 
+	op("listWebhooks", "GET", "/projects/{project}/webhooks", AccessAdmin, nil, read((*API).listWebhooks)),
+	op("createWebhook", "POST", "/projects/{project}/webhooks", AccessAdmin, nil, accept(201, (*API).createWebhook)),
+	op("getWebhook", "GET", "/projects/{project}/webhooks/{webhook}", AccessAdmin, nil, read((*API).getWebhook)),
+	op("updateWebhook", "PATCH", "/projects/{project}/webhooks/{webhook}", AccessAdmin, nil, accept(200, (*API).updateWebhook)),
+	op("deleteWebhook", "DELETE", "/projects/{project}/webhooks/{webhook}", AccessAdmin, nil, do((*API).deleteWebhook)),
+	op("rotateWebhookSecret", "POST", "/projects/{project}/webhooks/{webhook}/secret", AccessAdmin, nil, read((*API).rotateWebhookSecret)),
+	op("testWebhook", "POST", "/projects/{project}/webhooks/{webhook}/test", AccessAdmin, nil, read((*API).testWebhook)),
+	op("listWebhookDeliveries", "GET", "/projects/{project}/webhook-deliveries", AccessAdmin, deliveryParams, read((*API).listWebhookDeliveries)),
+	op("retryWebhookDelivery", "POST", "/projects/{project}/webhook-deliveries/{delivery}/retry", AccessAdmin, nil, do((*API).retryWebhookDelivery)),
+
 	op("listAudit", "GET", "/projects/{project}/audit", AccessAdmin, auditParams, read((*API).listAudit)),
 	op("explain", "GET", "/projects/{project}/decisions/{reference}", AccessAdmin, nil, read((*API).explain)),
 }

@@ -28,6 +28,8 @@ type Caller struct {
 	name    string   // of an operator token
 	user    *User    // as it stood when the token was checked
 	session *Session // likewise
+
+	newUserID UserID // of the account that the call may make; "" draws one. A call whose transaction runs again keeps to one.
 }
 
 // Actor tells in whose name the call is made.

@@ -52,6 +52,7 @@ const (
 	CodeIdentityInUse           Code = "identity_in_use"           // by another user
 	CodeLastWayIn               Code = "last_way_in"
 	CodeRefreshTokenUserGone    Code = "refresh_token_user_gone"
+	CodeBlockedByHook           Code = "blocked_by_hook" // Message is the reason
 )
 
 // Codes lists every code; the surfaces' tests range over it.
@@ -63,6 +64,7 @@ func Codes() []Code {
 		CodeUserDisabled, CodeNoUserForEmail, CodeNoUserForID, CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode, CodeMissingRefreshToken,
 		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone, CodeMissingProvider, CodeMissingFlowPart, CodeProviderNotConfigured,
 		CodeRedirectNotAllowed, CodeInvalidProviderResponse, CodeIdentityInUse, CodeLastWayIn,
+		CodeBlockedByHook,
 	}
 }
 

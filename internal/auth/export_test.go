@@ -57,3 +57,6 @@ func (s *Service) SignCustom(c Caller, claims map[string]any) (string, error) {
 func (s *Service) ClaimsOf(c Caller, u User, session Session, identities []Identity) map[string]any {
 	return s.claims(c.Project, u, session, identities)
 }
+
+// WithoutWebhooks makes a service that has no client for webhooks.
+func (s *Service) WithoutWebhooks() { s.webhooks = noWebhooks{} }

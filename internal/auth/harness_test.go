@@ -57,6 +57,9 @@ type harness struct {
 	queued     atomic.Int64      // calls of MailQueued
 	paused     atomic.Int64      // the last wait that was asked for
 	log        lockedBuffer
+	hooks      scriptedHooks
+	woken      atomic.Int64 // calls of WebhookQueued
+	token      string       // a refresh token, for tests in tables
 	seenMail   map[auth.MailID]bool
 	asked      int // references, by explained
 
@@ -167,6 +170,7 @@ func (h *harness) open(queue *password.Queue) {
 	h.Service = auth.NewService(auth.Config{
 		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) }, Pause: func(_ context.Context, d time.Duration) { h.paused.Store(int64(d)) },
+		Webhooks: &h.hooks, WebhookQueued: func() { h.woken.Add(1) },
 	})
 }
 

@@ -15,7 +15,7 @@ type InviteParams struct {
 
 // Invite creates an account that waits for its owner, and sends the invite. A pending invitee gets a new code that voids the old one. Under enumeration protection only an
 // admin is told of an active account; it gives no User then.
-// It fails with CodeMissingEmail, CodeEmailInUse, CodeTooManyAttempts, and as the project's invitePermission says.
+// It fails with CodeMissingEmail, CodeEmailInUse, CodeTooManyAttempts, CodeBlockedByHook, and as the project's invitePermission says.
 func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (User, error) {
 	return evenly(ctx, s, c, func() (User, error) { return s.invite(ctx, c, params) })
 }
@@ -32,6 +32,11 @@ func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (Us
 	email, err := ParseEmail(params.Email)
 	if err != nil {
 		return User{}, newError(CodeMissingEmail, "an email address is needed")
+	}
+	if !c.IsAdmin() { // whoever is registered (P28)
+		if _, err := s.ask(ctx, c, signUpQuestion(email, false, providerInvite)); err != nil {
+			return User{}, err
+		}
 	}
 	var u User
 	err = s.commitMail(ctx, func(tx Tx) (err error) {
@@ -62,6 +67,9 @@ func (s *Service) queueInvite(ctx context.Context, tx Tx, c Caller, u User) erro
 	link := s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
 	return s.queueMail(ctx, tx, c, MailInvite, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL})
 }
+
+// providerInvite is what a blocking hook is told where an invite makes the account.
+const providerInvite = "invite"
 
 // inviteeOf finds the pending invitee or creates it. An account that is anything else is never altered (P10).
 func (s *Service) inviteeOf(ctx context.Context, tx Tx, c Caller, email Email, roles []string) (User, error) {

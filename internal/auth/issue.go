@@ -26,6 +26,9 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 	if u.Blocked() {
 		return Session{}, "", newError(CodeUserDisabled, "the account is disabled")
 	}
+	if err := s.approve(ctx, tx, c, tokenQuestion(EventSignIn, u, providerID)); err != nil {
+		return Session{}, "", err
+	}
 	id, err := s.newID()
 	if err != nil {
 		return Session{}, "", err

@@ -183,6 +183,9 @@ func TestMasterKeyRotation(t *testing.T) {
 	if code := h.code(auth.MailVerifyEmail, ada); code == "" {
 		t.Error("the mail does not open")
 	}
+	if call, err := h.DeliveryCall(h.ctx, auth.WebhookDelivery{Project: h.id, Webhook: "hook"}); err != nil || call.Secrets[0] != "whsec_AAAA" {
+		t.Errorf("the webhook's secret does not open: %v", err)
+	}
 	smtp, _, _, err := h.MailSettings(h.ctx, h.id)
 	if err != nil || !strings.Contains(smtp, "the-smtp-password") {
 		t.Errorf("the smtp secret does not open: %v", err)
@@ -235,6 +238,13 @@ func sealedForProviders(h *harness, tx auth.Tx) error {
 		return err
 	}
 	if err := tx.PutIdentityProvider(h.ctx, auth.IdentityProvider{Project: h.id, ID: "google.com", SecretSealed: secrets}); err != nil {
+		return err
+	}
+	hook, err := h.keyring.Seal([]byte(`{"Current":"whsec_AAAA"}`), auth.SealedWebhook.AD(h.id, "hook"))
+	if err != nil {
+		return err
+	}
+	if err := tx.CreateWebhook(h.ctx, auth.Webhook{Project: h.id, ID: "hook", Kind: auth.WebhookEvents, SecretSealed: hook}); err != nil {
 		return err
 	}
 	return tx.CreateSignInFlow(h.ctx, auth.SignInFlow{

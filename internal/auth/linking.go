@@ -27,6 +27,9 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	if err != nil {
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, err)
 	}
+	if _, err := s.ask(ctx, c, tokenQuestion(EventIdentityLinked, user, session.ProviderID)); err != nil {
+		return ProviderSignIn{}, err
+	}
 	var u User
 	err = s.commitMail(ctx, func(tx Tx) error {
 		if u, err = tx.GetUser(ctx, user.Project, user.ID); err != nil {
@@ -42,9 +45,7 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 		case errors.Is(err, ErrNotFound):
 			identity := s.newIdentity(c, params.ProviderID, external)
 			identity.User = u.ID
-			if err = tx.CreateIdentity(ctx, identity); err == nil {
-				err = s.tellOwner(ctx, tx, c, MailIdentityLinked, u, undoOf(changedLinked, identity))
-			}
+			err = s.addIdentity(ctx, tx, c, u, identity)
 		}
 		if err != nil {
 			return err
@@ -63,6 +64,16 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	// No second session: the answer carries a fresh id token of this one, with the identity in it.
 	result.Tokens, err = s.signSession(ctx, c.Project, u, session, "")
 	return result, err
+}
+
+func (s *Service) addIdentity(ctx context.Context, tx Tx, c Caller, u User, identity Identity) error {
+	if err := tx.CreateIdentity(ctx, identity); err != nil {
+		return err
+	}
+	if err := s.announceIdentities(ctx, tx, u); err != nil {
+		return err
+	}
+	return s.tellOwner(ctx, tx, c, MailIdentityLinked, u, undoOf(changedLinked, identity))
 }
 
 // UnlinkProvider takes a provider's accounts, or with ProviderPassword the password, from the signed-in user. The last way in stays.
@@ -128,7 +139,7 @@ func (s *Service) dropWayIn(ctx context.Context, tx Tx, c Caller, u User, provid
 			return err
 		}
 	}
-	return nil
+	return s.announceIdentities(ctx, tx, u)
 }
 
 // usableProviders are the providers that users can sign in at now.

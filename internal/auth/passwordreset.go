@@ -102,6 +102,9 @@ func (s *Service) createProven(ctx context.Context, tx Tx, c Caller, email Email
 	if err != nil {
 		return err
 	}
+	if err := s.approve(ctx, tx, c, signUpQuestion(email, true, ProviderPassword)); err != nil {
+		return err
+	}
 	u.EmailVerified = true
 	u.PasswordHash, u.PasswordUpdatedAt = hash, u.CreatedAt
 	if err := tx.CreateUser(ctx, u); err != nil {

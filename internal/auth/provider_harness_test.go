@@ -62,6 +62,7 @@ type providerRig struct {
 	admin    *auth.Admin
 	store    auth.Store
 	idp      *scriptedProviders
+	hooks    scriptedHooks
 	adminKey string // the project's admin token
 }
 
@@ -79,6 +80,7 @@ func newProviderRig(t *testing.T) *providerRig {
 	r := &providerRig{t: t, idp: &scriptedProviders{users: map[string]auth.ExternalIdentity{}}}
 	config := authtest.Config(t, func() time.Time { return rigNow })
 	config.Providers = r.idp
+	config.Webhooks = &r.hooks
 	r.store, r.service = config.Store, auth.NewService(config)
 	r.admin = auth.NewAdmin(r.service)
 	settings := map[string]string{"passwordHashMemory": "8192", "passwordHashTime": "1", "signingAlgorithm": "ES256", "callbackURLs": rigCallback}

@@ -135,7 +135,7 @@ type ProviderSignIn struct {
 }
 
 // SignInWithProvider finishes a sign-in that Authorize began. It fails with CodeMissingFlowPart, CodeProviderNotConfigured, CodeRedirectNotAllowed,
-// CodeInvalidProviderResponse, CodeUnavailable, CodeSignUpOff, CodeTooManyAttempts and CodeUserDisabled.
+// CodeInvalidProviderResponse, CodeUnavailable, CodeSignUpOff, CodeTooManyAttempts, CodeUserDisabled and CodeBlockedByHook.
 func (s *Service) SignInWithProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
 	ctx = withTrail(ctx, c)
 	var result ProviderSignIn
@@ -239,10 +239,15 @@ func (s *Service) useFlow(ctx context.Context, c Caller, params ProviderSignInPa
 
 // joinAndSignIn decides what the identity is to the project, makes it so, and begins the session, in one transaction.
 func (s *Service) joinAndSignIn(ctx context.Context, c Caller, providerID string, identity ExternalIdentity) (ProviderSignIn, error) {
+	newUserID, err := s.newID()
+	if err != nil {
+		return ProviderSignIn{}, err
+	}
+	c.newUserID = UserID(newUserID)
 	result := ProviderSignIn{ProviderID: providerID, Identity: identity}
 	var session Session
 	var refresh string
-	err := s.commitMail(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		result = ProviderSignIn{ProviderID: providerID, Identity: identity}
 		session, refresh = Session{}, ""
 		u, decision, err := s.join(ctx, tx, c, providerID, identity)
@@ -346,6 +351,9 @@ func (s *Service) carryOut(ctx context.Context, tx Tx, c Caller, decision joinDe
 				return User{}, err
 			}
 		}
+		if err := s.announceIdentities(ctx, tx, u); err != nil {
+			return User{}, err
+		}
 		return s.signedIn(ctx, tx, u, external)
 	case joinConfirm:
 		return u, nil
@@ -408,6 +416,9 @@ func (s *Service) createFromIdentity(ctx context.Context, tx Tx, c Caller, ident
 	u.VerificationRequired = c.Project.Settings.VerifyEmailEnforced && !u.EmailVerified
 	if u.VerificationRequired && email.IsZero() { // nothing could ever verify it
 		return User{}, newError(CodeInvalidProviderResponse, "The provider vouches for no email address, and this project needs a verified one")
+	}
+	if err := s.approve(ctx, tx, c, signUpQuestion(email, u.EmailVerified, identity.ProviderID)); err != nil {
+		return User{}, err
 	}
 	if !u.Blocked() {
 		u.LastSignInAt = u.CreatedAt

@@ -53,6 +53,13 @@ const (
 	EventOperatorCreated   Event = "operator.create"
 	EventOperatorDeleted   Event = "operator.delete"
 	EventDecisionRead      Event = "decision.read"
+	EventWebhookChanged    Event = "webhook.change"
+	EventWebhookSecret     Event = "webhook.secret"
+	EventWebhookDeleted    Event = "webhook.delete"
+	EventWebhookTested     Event = "webhook.test"
+	EventWebhookGone       Event = "webhook.gone"
+	EventWebhookRequeued   Event = "webhook.requeue"
+	EventHookFailed        Event = "webhook.failure" // of a blocking hook whose failure allows
 )
 
 // audit writes one record in the caller's transaction (P45). detail alternates keys and values; no value may be secret or unchecked text.

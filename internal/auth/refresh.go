@@ -18,7 +18,7 @@ const (
 
 // Refresh gives a new id token for a refresh token. Where the project rotates, it gives a new refresh token too: the same one again to a repeated refresh within the grace
 // window, while reuse of an older one ends the session (P21). It fails with CodeMissingRefreshToken, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeUserDisabled,
-// CodeRefreshTokenUserGone, and CodeTooManyAttempts instead of one of these.
+// CodeRefreshTokenUserGone, CodeBlockedByHook, and CodeTooManyAttempts instead of one of these.
 func (s *Service) Refresh(ctx context.Context, c Caller, presented string) (Tokens, error) {
 	tokens, err := s.refresh(ctx, c, presented)
 	return tokens, s.tooMany(ctx, c, err)
@@ -44,11 +44,32 @@ func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Toke
 		}
 		return Tokens{}, s.deny(ctx, c, EventRefresh, row.User, AsError(err))
 	}
+	if u, session, err = s.askRefresh(ctx, c, row, u, session, presented); err != nil {
+		return Tokens{}, err
+	}
 	next, err := s.nextRefreshToken(ctx, c, row, session, presented)
 	if err != nil {
 		return Tokens{}, err
 	}
 	return s.signSession(ctx, c.Project, u, session, next)
+}
+
+// askRefresh asks the project's blocking hook about a refresh that is in order, and looks again at what may have changed while it was asked (P20). The reuse of a
+// token ends its session before anybody is asked.
+func (s *Service) askRefresh(ctx context.Context, c Caller, row RefreshToken, u User, session Session, presented string) (User, Session, error) {
+	if !row.RotatedAt.IsZero() {
+		if _, err := s.repeatedRefresh(ctx, c, row, session, presented); err != nil {
+			return User{}, Session{}, err
+		}
+	}
+	asked, err := s.ask(ctx, c, tokenQuestion(EventRefresh, u, session.ProviderID))
+	if err != nil || !asked {
+		return u, session, err
+	}
+	if u, session, err = s.refreshable(ctx, c, row); err != nil && CodeOf(err) != CodeInternal {
+		err = s.deny(ctx, c, EventRefresh, row.User, AsError(err))
+	}
+	return u, session, err
 }
 
 // refuseUnknownToken tells a token whose user was deleted from one that never was of this project: by the uid that it begins with, and the record of the deletion.

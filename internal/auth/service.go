@@ -15,7 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but Breached, Pause and MailQueued.
+// Config is what the domain works with. All fields are needed but Breached, Pause, and those from MailQueued on.
 type Config struct {
 	Store      Store
 	Keyring    *secret.Keyring
@@ -29,6 +29,9 @@ type Config struct {
 	Log        *slog.Logger
 	Pause      func(context.Context, time.Duration) // waits; for tests. nil waits really
 	MailQueued func()                               // called after a commit that queued mail, to wake the worker; it must not block
+
+	Webhooks      WebhookClient // nil calls none: then a blocking hook counts as failing
+	WebhookQueued func()        // as MailQueued, for deliveries; may be nil
 }
 
 // BreachedPasswords is a list of leaked passwords.
@@ -52,6 +55,9 @@ type Service struct {
 	pause      func(context.Context, time.Duration)
 	mailQueued func()
 
+	webhooks      WebhookClient
+	webhookQueued func()
+
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]
 	publicKeys  *cache[keyRef, token.PublicKey]
@@ -65,13 +71,21 @@ func NewService(c Config) *Service {
 	if c.Pause == nil {
 		c.Pause = sleep
 	}
-	return &Service{
-		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
+	if c.Webhooks == nil {
+		c.Webhooks = noWebhooks{}
+	}
+	if c.WebhookQueued == nil {
+		c.WebhookQueued = func() {}
+	}
+	s := &Service{
+		keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, pause: c.Pause, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
 	}
+	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}
+	return s
 }
 
 // now is the current instant as stores keep it: UTC milliseconds.

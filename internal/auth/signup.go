@@ -14,7 +14,8 @@ type SignUpParams struct {
 
 // SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified. With signUpByMail
 // the result is Mailed, and the same whether or not the address has an account already: the mail tells.
-// It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
+// It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts,
+// CodeBlockedByHook and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
 	ctx = withTrail(ctx, c)
 	return evenly(ctx, s, c, func() (Tokens, error) { return s.signUp(ctx, c, params) })
@@ -37,6 +38,9 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 	}
 	if err := s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, signUpBudgets(c)) }); err != nil {
 		return Tokens{}, s.limited(ctx, c, EventSignUp, err)
+	}
+	if _, err := s.ask(ctx, c, signUpQuestion(email, false, ProviderPassword)); err != nil { // whoever is registered (P28)
+		return Tokens{}, err
 	}
 	if !p.Settings.SignUpByMail {
 		if _, err := s.store.GetUserByEmail(ctx, p.ID, email); err == nil { // spares a hash; the store's constraint decides
@@ -82,9 +86,12 @@ var errPasswordProviderOff = newError(CodePasswordProviderOff, "sign-in with ema
 
 // newUser is an account with nothing but an address.
 func (s *Service) newUser(c Caller, email Email) (User, error) {
-	id, err := s.newID()
-	if err != nil {
-		return User{}, err
+	id := string(c.newUserID)
+	if id == "" {
+		var err error
+		if id, err = s.newID(); err != nil {
+			return User{}, err
+		}
 	}
 	now := s.now()
 	u := User{Project: c.Project.ID, ID: UserID(id), Author: UserID(id), Email: email, CreatedAt: now, UpdatedAt: now}

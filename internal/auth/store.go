@@ -72,6 +72,14 @@ type Reader interface {
 
 	// ListSealed gives sealed values of one kind, in the order of (Project, Row), after the given one; for rotation of the master key.
 	ListSealed(ctx context.Context, kind SealedKind, after SealedValue, limit int) ([]SealedValue, error)
+
+	GetWebhook(ctx context.Context, p ProjectID, id WebhookID) (Webhook, error)
+	ListWebhooks(ctx context.Context, p ProjectID) ([]Webhook, error) // the oldest first
+	ListWebhookDeliveries(ctx context.Context, p ProjectID, f DeliveryFilter) ([]WebhookDelivery, error)
+	// CountWebhookDeliveries counts the instance's deliveries by state, but those that are delivered.
+	CountWebhookDeliveries(ctx context.Context) (map[DeliveryState]int, error)
+	// DueWebhooks names the enabled webhooks of the instance that have a delivery to be claimed at now.
+	DueWebhooks(ctx context.Context, now time.Time) ([]DueWebhook, error)
 }
 
 // Tx reads and writes in one serializable transaction.
@@ -89,7 +97,8 @@ type Tx interface {
 	CreateUser(ctx context.Context, u User) error
 	// UpdateUser writes all fields but Project, ID and CreatedAt. It fails with ErrConflict where the email is taken.
 	UpdateUser(ctx context.Context, u User) error
-	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes and role assignments, and the decisions about it.
+	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes, role assignments, ended webhook deliveries, and the decisions about it. What is
+	// still to be told to webhooks is told.
 	DeleteUser(ctx context.Context, p ProjectID, id UserID) error
 
 	CreateIdentity(ctx context.Context, i Identity) error
@@ -163,8 +172,22 @@ type Tx interface {
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
 	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows and sessions that ended before the given instant,
-	// spent limits, expired signing keys, sent mail, decisions and audit records older than their retention. It says how many.
+	// spent limits, expired signing keys, sent mail, decisions, audit records and webhook deliveries older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
+
+	// CreateWebhook fails with ErrConflict where the id is taken, or for a second blocking one. UpdateWebhook writes all fields but Project, ID, Kind and CreatedAt.
+	CreateWebhook(ctx context.Context, w Webhook) error
+	UpdateWebhook(ctx context.Context, w Webhook) error
+	// DeleteWebhook removes it with its deliveries.
+	DeleteWebhook(ctx context.Context, p ProjectID, id WebhookID) error
+	CreateWebhookDelivery(ctx context.Context, d WebhookDelivery) error
+	// ClaimWebhookDeliveries leases up to limit deliveries of a webhook that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
+	ClaimWebhookDeliveries(ctx context.Context, p ProjectID, w WebhookID, leaseToken string, now, leaseUntil time.Time, limit int) ([]WebhookDelivery, error)
+	// FinishWebhookDelivery writes State, Payload, NextAttemptAt, FinishedAt, LastStatus and LastError of a delivery that is still leased with d.LeaseToken;
+	// ErrNotFound otherwise.
+	FinishWebhookDelivery(ctx context.Context, d WebhookDelivery) error
+	// RequeueWebhookDelivery makes a dead or queued delivery due at now, with no attempts counted. ErrNotFound for other states.
+	RequeueWebhookDelivery(ctx context.Context, p ProjectID, id DeliveryID, now time.Time) error
 }
 
 // Store keeps everything. Reads outside a transaction see what is committed.
@@ -189,6 +212,7 @@ type Retention struct {
 	Audit    time.Duration // after the event; 0 keeps for ever
 	// Decisions is how long it can be explained why somebody was refused, after the event.
 	Decisions time.Duration
+	Webhooks  time.Duration // deliveries, after the event
 }
 
 // OperatorToken is a credential for the whole instance, stored as its hash.
@@ -208,6 +232,7 @@ const (
 	SealedProjectSecrets SealedKind = "projects.secrets_sealed"
 	SealedProvider       SealedKind = "identity_providers.secret_sealed"
 	SealedFlow           SealedKind = "sign_in_flows.verifier_sealed"
+	SealedWebhook        SealedKind = "webhooks.secret_sealed"
 )
 
 // SealedValue is one sealed value and where it lies.

@@ -113,9 +113,14 @@ func (s *Service) undo(ctx context.Context, tx Tx, u User, undoes map[string]str
 	}
 	switch missing := err != nil; {
 	case undoes[undoChange] == changedLinked && !missing && known.User == u.ID:
-		return tx.DeleteIdentity(ctx, u.Project, identity.ProviderID, identity.Subject)
+		err = tx.DeleteIdentity(ctx, u.Project, identity.ProviderID, identity.Subject)
 	case undoes[undoChange] == changedUnlinked && missing:
-		return tx.CreateIdentity(ctx, identity)
+		err = tx.CreateIdentity(ctx, identity)
+	default:
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return s.announceIdentities(ctx, tx, u)
 }

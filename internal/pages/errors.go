@@ -72,6 +72,7 @@ var answers = map[auth.Code]answer{
 	auth.CodeInvalidProviderResponse: answerRefused,
 	auth.CodeIdentityInUse:           answerRefused,
 	auth.CodeLastWayIn:               answerRefused,
+	auth.CodeBlockedByHook:           answerRefused,
 }
 
 // answerTo finds how err is shown, and sets the headers that go with it. What is unknown is internal (P46).

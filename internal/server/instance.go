@@ -16,6 +16,7 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/token"
+	"github.com/doorward/doorward/internal/webhook"
 )
 
 // Instance is the domain over an open data directory. Several processes may have one open at a time.
@@ -29,6 +30,8 @@ type Instance struct {
 	mailer  *mail.Worker
 
 	breached *breached.Filter // nil: no list
+	webhooks *webhook.Client
+	courier  *webhook.Worker // of events
 }
 
 // ErrMasterKeyMissing means that the database holds secrets of a master key that is not there.
@@ -67,12 +70,14 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	if err != nil {
 		return nil, err
 	}
+	i.webhooks, i.courier = webhook.NewClient(c.Clock, webhook.Options{}), &webhook.Worker{}
 	i.Service = auth.NewService(auth.Config{
 		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
+		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
 	})
 	i.Admin = auth.NewAdmin(i.Service)
-	if err := i.setUpMailer(); err != nil {
+	if err := errors.Join(i.setUpMailer(), i.setUpCourier()); err != nil {
 		return nil, errors.Join(err, i.closeBreached())
 	}
 	return i, nil
@@ -171,6 +176,21 @@ func (i *Instance) setUpMailer() error {
 	}
 	w := i.mailer
 	w.Store, w.Open, w.PerProject = i.store, i.Service.OpenMail, senders.forProject
+	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
+	if i.config.ShutdownGrace > 0 {
+		w.Grace = i.config.ShutdownGrace
+	}
+	return nil
+}
+
+// setUpCourier fills in the worker of webhooks, which runs only in a server.
+func (i *Instance) setUpCourier() error {
+	lease, err := token.NewID(28, i.config.Rand)
+	if err != nil {
+		return err
+	}
+	w := i.courier
+	w.Store, w.Events, w.Client = i.store, i.Service, i.webhooks
 	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
 	if i.config.ShutdownGrace > 0 {
 		w.Grace = i.config.ShutdownGrace

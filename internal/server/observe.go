@@ -31,6 +31,7 @@ func (i *Instance) registerMetrics(r prometheus.Registerer) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "doorward_hashing_shed_total", Help: "Requests refused because the hashing queue was full."},
 			stat(func(s password.Stats) float64 { return float64(s.Shed) })),
 		mailCollector{i},
+		webhookCollector{i},
 	)
 }
 
@@ -51,6 +52,46 @@ func (c mailCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, state := range []auth.MailState{auth.MailQueued, auth.MailWorking, auth.MailSent, auth.MailKept, auth.MailDead} {
 		metrics <- prometheus.MustNewConstMetric(mailDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
+	}
+}
+
+var (
+	deliveryDesc = prometheus.NewDesc("doorward_webhook_deliveries", "Webhook deliveries in the outbox by state.", []string{"state"}, nil)
+	attemptDesc  = prometheus.NewDesc("doorward_webhook_attempts_total", "Attempts to deliver to webhooks, by how they ended.", []string{"outcome"}, nil)
+	questionDesc = prometheus.NewDesc("doorward_blocking_hook_questions_total", "Questions to blocking hooks, by how they ended.", []string{"outcome"}, nil)
+)
+
+// webhookCollector counts deliveries when it is asked.
+type webhookCollector struct{ instance *Instance }
+
+func (webhookCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- deliveryDesc
+	descs <- attemptDesc
+	descs <- questionDesc
+}
+
+func (c webhookCollector) Collect(metrics chan<- prometheus.Metric) {
+	delivered, failed := c.instance.courier.Attempts()
+	agreed, refused, unanswered := c.instance.webhooks.Questions()
+	for _, count := range []struct {
+		desc    *prometheus.Desc
+		outcome string
+		n       int64
+	}{
+		{attemptDesc, "delivered", delivered}, {attemptDesc, "failed", failed},
+		{questionDesc, "allowed", agreed}, {questionDesc, "denied", refused}, {questionDesc, "failed", unanswered},
+	} {
+		metrics <- prometheus.MustNewConstMetric(count.desc, prometheus.CounterValue, float64(count.n), count.outcome)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	counts, err := c.instance.Admin.WebhookDeliveryCounts(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(deliveryDesc, err)
+		return
+	}
+	for _, state := range []auth.DeliveryState{auth.DeliveryQueued, auth.DeliveryWorking, auth.DeliveryDead} {
+		metrics <- prometheus.MustNewConstMetric(deliveryDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
 	}
 }
 

@@ -59,6 +59,11 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			s.config.Log.Error("mail worker failed", slog.Any("error", err))
 		}
 	})
+	background.Go(func() {
+		if err := s.instance.courier.Run(ctx); err != nil {
+			s.config.Log.Error("webhook worker failed", slog.Any("error", err))
+		}
+	})
 	background.Go(func() { s.repeat(ctx, "sweep", sweepEvery, s.sweep) })
 	background.Go(func() { s.repeat(ctx, "rotate keys", keysDueEvery, s.rotateKeys) })
 	background.Go(func() { s.repeat(ctx, "release memory", releaseEvery, s.releaseMemory) })

@@ -19,6 +19,9 @@ const (
 	// The key of a decision begins with its reference, which is what readers have.
 	sweepDecisions = `DELETE FROM decisions WHERE (reference, project, id) IN
 		(SELECT reference, project, id FROM decisions WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2)`
+	// By the age of the event, whatever became of it: what waits for a webhook that nobody enables again goes too.
+	sweepDeliveries = `DELETE FROM webhook_deliveries WHERE (project, id) IN
+		(SELECT project, id FROM webhook_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
 	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
 		(SELECT project, id FROM (SELECT project, id, occurred_at FROM audit ORDER BY id LIMIT $2) oldest WHERE oldest.occurred_at < $1)`
@@ -37,6 +40,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		{sweepSources, now.Add(-r.Sources)},
 		{sweepMail, now.Add(-r.Mail)},
 		{sweepDecisions, now.Add(-r.Decisions)},
+		{sweepDeliveries, now.Add(-r.Webhooks)},
 	}
 	if r.Audit > 0 {
 		sweeps = append(sweeps, struct {

@@ -136,6 +136,10 @@ func (t *tx) DeleteUser(ctx context.Context, p auth.ProjectID, id auth.UserID) e
 	}
 	// Not by a cascade: a decision may be made about somebody who is gone, as a token's user.
 	_, err := t.q.exec(ctx, `DELETE FROM decisions WHERE project = $1 AND user_id = $2`, p, id)
+	if err != nil {
+		return err
+	}
+	_, err = t.q.exec(ctx, `DELETE FROM webhook_deliveries WHERE project = $1 AND user_id = $2 AND state IN ($3, $4)`, p, id, auth.DeliveryDelivered, auth.DeliveryDead)
 	return err
 }
 

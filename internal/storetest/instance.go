@@ -226,7 +226,9 @@ func testSealed(t *testing.T, s auth.Store) {
 				tx.CreateSigningKey(ctx, auth.SigningKey{Project: p, ID: "k2", PublicJWK: []byte("{}"), PrivateSealed: []byte("key 2 of " + p)}),
 				tx.CreateSigningKey(ctx, auth.SigningKey{Project: p, ID: "k1", PublicJWK: []byte("{}"), PrivateSealed: []byte("key 1 of " + p)}),
 				tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "m1", State: auth.MailKept, Sealed: []byte("mail of " + p)}),
-				tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "m2", State: auth.MailSent}))
+				tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "m2", State: auth.MailSent}),
+				tx.CreateWebhook(ctx, auth.Webhook{Project: p, ID: "w1", SecretSealed: []byte("hook of " + p)}),
+				tx.CreateWebhook(ctx, auth.Webhook{Project: p, ID: "w2"}))
 			if err != nil {
 				return err
 			}
@@ -236,6 +238,7 @@ func testSealed(t *testing.T, s auth.Store) {
 	for kind, want := range map[auth.SealedKind][]string{
 		auth.SealedSigningKey:     {"a k1 key 1 of a", "a k2 key 2 of a", "b k1 key 1 of b", "b k2 key 2 of b", "c k1 key 1 of c", "c k2 key 2 of c"},
 		auth.SealedMail:           {"a m1 mail of a", "b m1 mail of b", "c m1 mail of c"},
+		auth.SealedWebhook:        {"a w1 hook of a", "b w1 hook of b", "c w1 hook of c"},
 		auth.SealedProjectSecrets: {"a a secrets of a", "b b secrets of b", "c c secrets of c"},
 	} {
 		var got []string

@@ -27,6 +27,9 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.PutMailTemplate(ctx, auth.MailTemplate{Project: p, Kind: auth.MailInvite, Language: "en", Subject: "Hello"}),
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "mail", State: auth.MailKept, Sealed: []byte("message")}),
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "leased", State: auth.MailWorking, LeaseToken: "worker", LeaseUntil: after(60)}),
+		tx.CreateWebhook(ctx, auth.Webhook{Project: p, ID: "hook", Kind: auth.WebhookBlocking, URL: "https://app.example/hook", Enabled: true, SecretSealed: []byte("secret")}),
+		tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: p, ID: "event", Webhook: "hook", User: anna, State: auth.DeliveryDead, Payload: "{}"}),
+		tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: p, ID: "leased", Webhook: "hook", User: anna, State: auth.DeliveryWorking, LeaseToken: "worker", LeaseUntil: after(60)}),
 		tx.CreateAudit(ctx, auth.AuditRecord{Project: p, ID: "record", At: now, User: anna}),
 		tx.CreateDecision(ctx, decisionOf(p, "decision", anna)),
 		tx.CreateDecision(ctx, decisionOf(p, "other", "")),
@@ -87,6 +90,10 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("templates", templates, err)
 	mails, err := r.ListMail(ctx, p, "", "", 99)
 	put("mails", mails, err)
+	webhooks, err := r.ListWebhooks(ctx, p)
+	put("webhooks", webhooks, err)
+	deliveries, err := r.ListWebhookDeliveries(ctx, p, auth.DeliveryFilter{Limit: 99})
+	put("deliveries", deliveries, err)
 	records, err := r.ListAudit(ctx, p, auth.AuditFilter{Limit: 99})
 	put("records", records, err)
 	decisions, err := r.ListDecisions(ctx, p, "REFERENCE-OF-decision", 9)
@@ -233,6 +240,28 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 		wait, err := tx.TakeLimit(ctx, one, "limit", now, time.Hour, 1)
 		return wait == 0, err // refunded to the wrong project
 	},
+	"GetWebhook":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetWebhook(ctx, two, "hook") },
+	"ListWebhooks": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListWebhooks(ctx, two) },
+	"ListWebhookDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ListWebhookDeliveries(ctx, two, auth.DeliveryFilter{Limit: 9})
+	},
+	"CreateWebhook": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateWebhook(ctx, auth.Webhook{Project: two, ID: "hook", Kind: auth.WebhookBlocking})
+	}),
+	"UpdateWebhook": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.UpdateWebhook(ctx, auth.Webhook{Project: two, ID: "hook"})
+	}),
+	"DeleteWebhook": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteWebhook(ctx, two, "hook") }),
+	"CreateWebhookDelivery": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: two, ID: "new", Webhook: "hook", State: auth.DeliveryQueued})
+	}),
+	"ClaimWebhookDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ClaimWebhookDeliveries(ctx, two, "hook", "thief", after(99), after(199), 9)
+	},
+	"FinishWebhookDelivery": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.FinishWebhookDelivery(ctx, auth.WebhookDelivery{Project: two, ID: "leased", State: auth.DeliveryDelivered, LeaseToken: "worker"})
+	}),
+	"RequeueWebhookDelivery": found(func(ctx context.Context, tx auth.Tx) error { return tx.RequeueWebhookDelivery(ctx, two, "event", now) }),
 	"ReplaceSealed": found(func(ctx context.Context, tx auth.Tx) error {
 		return tx.ReplaceSealed(ctx, auth.SealedSigningKey, auth.SealedValue{Project: two, Row: "key", Sealed: []byte("private")}, []byte("new"))
 	}),
@@ -341,7 +370,7 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 			t.Errorf("%s left: %+v", name, v)
 		}
 	}
-	for _, name := range []string{"project", "roles", "providers", "flow", "keys", "templates", "mails", "records", "other decisions"} {
+	for _, name := range []string{"project", "roles", "providers", "flow", "keys", "templates", "mails", "webhooks", "deliveries", "records", "other decisions"} {
 		if v := reflect.ValueOf(left[name]); v.IsZero() {
 			t.Errorf("%s went with the user", name)
 		}
