@@ -46,11 +46,28 @@ type account struct {
 	IDToken       string `json:"idToken,omitempty"`
 	RefreshToken  string `json:"refreshToken,omitempty"`
 	ExpiresIn     string `json:"expiresIn,omitempty"`
+	secondStep
+}
+
+// secondStep stands in an answer instead of tokens, where a second factor is due.
+type secondStep struct {
+	MFAPendingCredential  string            `json:"mfaPendingCredential,omitempty"`
+	MFAInfo               *[]enrolledFactor `json:"mfaInfo,omitempty"`
+	MFAEnrollmentRequired bool              `json:"mfaEnrollmentRequired,omitempty"`
+}
+
+func secondStepOf(t auth.Tokens) secondStep {
+	if t.PendingCredential == "" {
+		return secondStep{}
+	}
+	info := enrolledFactors(t.SecondFactors)
+	return secondStep{t.PendingCredential, &info, t.EnrollmentRequired}
 }
 
 func accountOf(t auth.Tokens) account {
 	a := account{
 		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken,
+		secondStep: secondStepOf(t),
 	}
 	if t.IDToken != "" {
 		a.ExpiresIn = seconds(t.ExpiresIn)

@@ -74,6 +74,15 @@ var statuses = map[auth.Code]int{
 	auth.CodeInvalidProviderResponse: http.StatusUnprocessableEntity,
 	auth.CodeIdentityInUse:           http.StatusConflict,
 	auth.CodeLastWayIn:               http.StatusConflict,
+
+	auth.CodeInvalidPendingCredential: http.StatusUnprocessableEntity,
+	auth.CodeInvalidSecondFactorCode:  http.StatusUnprocessableEntity,
+	auth.CodeSecondFactorNotFound:     http.StatusNotFound,
+	auth.CodeInvalidPasskey:           http.StatusUnprocessableEntity,
+	auth.CodeSecondFactorLimit:        http.StatusConflict,
+	auth.CodeSecondFactorOff:          http.StatusConflict,
+	auth.CodeLastSecondFactor:         http.StatusConflict,
+	auth.CodePasskeysNotSetUp:         http.StatusConflict,
 }
 
 // plumbingCodes name the refusals of package web.

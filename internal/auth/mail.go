@@ -12,11 +12,13 @@ const (
 	MailResetPassword MailKind = "reset-password"
 	MailChangeEmail   MailKind = "change-email"  // to the new address: confirm the change
 	MailEmailChanged  MailKind = "email-changed" // to the old address: it was changed, or is about to be; with the way back where there is one
+	// MailSecondFactorChanged tells the account's address that a second factor was added or removed; without a link.
+	MailSecondFactorChanged MailKind = "second-factor-changed"
 )
 
 // MailKinds lists every kind.
 func MailKinds() []MailKind {
-	return []MailKind{MailVerifyEmail, MailInvite, MailResetPassword, MailChangeEmail, MailEmailChanged}
+	return []MailKind{MailVerifyEmail, MailInvite, MailResetPassword, MailChangeEmail, MailEmailChanged, MailSecondFactorChanged}
 }
 
 // MailData is all that a template may refer to. Values are plain text; templates escape them.

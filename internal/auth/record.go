@@ -51,6 +51,12 @@ const (
 	EventTemplateChanged   Event = "mail.template"
 	EventOperatorCreated   Event = "operator.create"
 	EventOperatorDeleted   Event = "operator.delete"
+
+	EventSecondFactorAsked    Event = "second_factor.ask" // a sign-in waits for it
+	EventSecondFactorEnrolled Event = "second_factor.enroll"
+	EventSecondFactorRemoved  Event = "second_factor.remove"
+	EventRecoveryCodesRenewed Event = "second_factor.recovery_codes"
+	EventSecondFactorsReset   Event = "second_factor.reset" // by an admin
 )
 
 // audit writes one record in the caller's transaction (P45). detail alternates keys and values; no value may be secret or unchecked text.

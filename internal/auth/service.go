@@ -21,6 +21,7 @@ type Config struct {
 	Keyring    *secret.Keyring
 	Mail       MailRenderer
 	Providers  ProviderClient
+	Passkeys   PasskeyClient
 	Hashing    *password.Queue
 	Clock      func() time.Time
 	Rand       io.Reader
@@ -35,6 +36,7 @@ type Service struct {
 	keyring    *secret.Keyring
 	mail       MailRenderer
 	providers  ProviderClient
+	passkeys   PasskeyClient
 	hashing    *password.Queue
 	clock      func() time.Time
 	rand       io.Reader
@@ -53,7 +55,7 @@ func NewService(c Config) *Service {
 		c.MailQueued = func() {}
 	}
 	return &Service{
-		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
+		store: c.Store, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, passkeys: c.Passkeys, hashing: c.Hashing, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),

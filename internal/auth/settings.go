@@ -48,6 +48,10 @@ type Settings struct {
 	PasswordHashTime      int
 	PasswordHashThreads   int
 
+	SecondFactor   string   // SecondFactorOff, SecondFactorOptional or SecondFactorRequired
+	PasskeyRPID    string   // "" for the host of the server's public URL
+	PasskeyOrigins []string // empty for the origin of the server's public URL
+
 	SignInAccountBurst    int
 	SignInAccountInterval time.Duration
 	SignInSourceBurst     int
@@ -79,7 +83,7 @@ const (
 // Setting describes one setting: the same table feeds the CLI, the admin API and the console.
 type Setting struct {
 	Key      string
-	Type     string // bool, int, duration, enum, url, list, permission, language, address, secret
+	Type     string // bool, int, duration, enum, url, domain, list, permission, language, address, secret
 	Range    string // what values it takes, for people
 	Default  string // of the documented preset
 	Hardened string // default of the hardened preset
@@ -132,6 +136,10 @@ var settingTable = []Setting{
 	intSetting("passwordHashMemory", "19456", "19456", 8192, 262144, "argon2id memory in KiB; hashes are upgraded at the next sign-in", func(s *Settings) *int { return &s.PasswordHashMemory }),
 	intSetting("passwordHashTime", "2", "2", 1, 16, "argon2id passes", func(s *Settings) *int { return &s.PasswordHashTime }),
 	intSetting("passwordHashThreads", "1", "1", 1, 16, "argon2id lanes", func(s *Settings) *int { return &s.PasswordHashThreads }),
+
+	enumSetting("secondFactor", SecondFactorOptional, SecondFactorOptional, "whether users may, or must, have a second factor: an authenticator app or a passkey; off, those that they have are not asked for", func(s *Settings) *string { return &s.SecondFactor }, SecondFactorOff, SecondFactorOptional, SecondFactorRequired),
+	{Key: "passkeyRPID", Type: "domain", Range: "a domain name that each of passkeyOrigins is, or is under; empty for the host of the server's public URL", Help: "the domain that passkeys belong to; another one later makes those in use useless", apply: applyPasskeyRPID},
+	listSetting("passkeyOrigins", "", "", "origins whose pages may use passkeys, as https://app.example.com, separated by commas; android:apk-key-hash:… for an Android app; empty for the server's own", checkPasskeyOrigin, func(s *Settings) *[]string { return &s.PasskeyOrigins }),
 
 	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have from one source address; five times as many from all", func(s *Settings) *int { return &s.SignInAccountBurst }),
 	durationSetting("signInAccountInterval", "30s", "30s", time.Millisecond, day, "time after which one account gets one more try from one source address", func(s *Settings) *time.Duration { return &s.SignInAccountInterval }),

@@ -12,7 +12,8 @@ type SignUpParams struct {
 	Password string
 }
 
-// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified.
+// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified; where it
+// requires a second factor, the answer is a pending sign-in that enrolls one.
 // It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) SignUp(ctx context.Context, c Caller, params SignUpParams) (Tokens, error) {
 	p := c.Project
@@ -81,10 +82,9 @@ func (s *Service) newUser(c Caller, email Email) (User, error) {
 }
 
 func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens, error) {
-	var session Session
-	var refresh string
+	var begun issued
 	err := s.store.Update(ctx, func(tx Tx) error {
-		session, refresh = Session{}, ""
+		begun = issued{}
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 			return nil
 		}
 		var err error
-		session, refresh, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
+		begun, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
 		return err
 	})
 	if errors.Is(err, ErrConflict) {
@@ -109,8 +109,5 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 		return Tokens{}, err
 	}
 	s.mailQueued()
-	if refresh == "" {
-		return Tokens{User: u}, nil
-	}
-	return s.signSession(ctx, c.Project, u, session, refresh)
+	return s.signIssued(ctx, c.Project, u, begun)
 }

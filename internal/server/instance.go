@@ -11,6 +11,7 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/passkey"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
@@ -61,7 +62,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	}
 	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
 	i.Service = auth.NewService(auth.Config{
-		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Clock: c.Clock, Rand: c.Rand,
+		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
 	})
 	i.Admin = auth.NewAdmin(i.Service)
