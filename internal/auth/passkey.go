@@ -118,10 +118,14 @@ func checkRelyingParty(id string, origins []string) error {
 	if err := applyPasskeyRPID(&Settings{}, id); err != nil || id == "" {
 		return invalidArgument("passkeyRPID", fmt.Sprintf("passkeys need a domain name, and %q is none: set passkeyRPID and passkeyOrigins", clip(id, 60)))
 	}
+	isApp := func(origin string) bool { return strings.HasPrefix(origin, AndroidOrigin) }
+	if !slices.ContainsFunc(origins, func(origin string) bool { return !isApp(origin) }) {
+		return invalidArgument("passkeyOrigins", "passkeyOrigins needs a web origin beside those of Android apps")
+	}
 	for _, origin := range origins {
 		u, err := url.Parse(origin)
 		switch {
-		case strings.HasPrefix(origin, AndroidOrigin):
+		case isApp(origin):
 		case err != nil, u.Hostname() != id && !strings.HasSuffix(u.Hostname(), "."+id):
 			return invalidArgument("passkeyOrigins", fmt.Sprintf("the origin %s is neither on passkeyRPID %s nor under it: set passkeyRPID and passkeyOrigins to match", clip(origin, 100), id))
 		case u.Scheme != "https" && !isLoopbackName(u.Hostname()):
