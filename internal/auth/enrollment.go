@@ -148,12 +148,12 @@ type Enrolled struct {
 // FinishEnrollment confirms a second factor. The user's other sessions end, and the user is told by mail. It fails as BeginEnrollment does, and with
 // CodeSecondFactorNotFound, CodeInvalidSecondFactorCode, CodeInvalidPasskey and CodeTooManyAttempts.
 func (s *Service) FinishEnrollment(ctx context.Context, c Caller, proof EnrollmentProof) (Enrolled, error) {
-	if (proof.Code == "") == (len(proof.Credential) == 0) {
-		return Enrolled{}, invalidArgument("code", "Please provide either code or credential")
-	}
 	u, err := s.enrolling(ctx, s.store, c, proof.PendingCredential)
 	if err != nil {
 		return Enrolled{}, s.factorDenied(ctx, c, EventSecondFactorEnrolled, u.ID, err)
+	}
+	if (proof.Code == "") == (len(proof.Credential) == 0) {
+		return Enrolled{}, invalidArgument("code", "Please provide either code or credential")
 	}
 	confirmed, err := s.confirmable(ctx, c, u, proof)
 	if err != nil {

@@ -229,14 +229,25 @@ func TestPendingCredentialIsBound(t *testing.T) {
 			h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
 			h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW)))
 		},
-		"email change":  func(h *harness, up auth.Tokens) { h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), grace)) },
-		"disabled":      func(h *harness, up auth.Tokens) { h.update(up.User.ID, auth.UserPatch{Disabled: of(true)}) },
-		"by an admin":   func(h *harness, up auth.Tokens) { h.update(up.User.ID, auth.UserPatch{Password: of(h.secret(otherPW))}) },
-		"disabled, on":  func(h *harness, up auth.Tokens) { h.update(up.User.ID, auth.UserPatch{Disabled: of(true)}); h.update(up.User.ID, auth.UserPatch{Disabled: of(false)}) },
-		"revoked":       func(h *harness, up auth.Tokens) { _, err := h.admin.RevokeUserSessions(h.ctx, h.asAdmin(), up.User.ID); h.must(err) },
-		"deleted":       func(h *harness, up auth.Tokens) { h.must(h.DeleteAccount(h.ctx, h.as(up.IDToken))) },
-		"reset factors": func(h *harness, up auth.Tokens) { _, err := h.admin.ResetSecondFactors(h.ctx, h.asAdmin(), up.User.ID); h.must(err) },
-		"expired":       func(h *harness, up auth.Tokens) { h.clock.Advance(5 * time.Minute) },
+		"email change": func(h *harness, up auth.Tokens) { h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), grace)) },
+		"disabled":     func(h *harness, up auth.Tokens) { h.update(up.User.ID, auth.UserPatch{Disabled: of(true)}) },
+		"by an admin": func(h *harness, up auth.Tokens) {
+			h.update(up.User.ID, auth.UserPatch{Password: of(h.secret(otherPW))})
+		},
+		"disabled, on": func(h *harness, up auth.Tokens) {
+			h.update(up.User.ID, auth.UserPatch{Disabled: of(true)})
+			h.update(up.User.ID, auth.UserPatch{Disabled: of(false)})
+		},
+		"revoked": func(h *harness, up auth.Tokens) {
+			_, err := h.admin.RevokeUserSessions(h.ctx, h.asAdmin(), up.User.ID)
+			h.must(err)
+		},
+		"deleted": func(h *harness, up auth.Tokens) { h.must(h.DeleteAccount(h.ctx, h.as(up.IDToken))) },
+		"reset factors": func(h *harness, up auth.Tokens) {
+			_, err := h.admin.ResetSecondFactors(h.ctx, h.asAdmin(), up.User.ID)
+			h.must(err)
+		},
+		"expired": func(h *harness, up auth.Tokens) { h.clock.Advance(5 * time.Minute) },
 		"behind its back": func(h *harness, up auth.Tokens) {
 			h.alter(up.User.ID, func(u *auth.User) { u.PasswordUpdatedAt = u.PasswordUpdatedAt.Add(time.Second) })
 		},
