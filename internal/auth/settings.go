@@ -108,7 +108,7 @@ var settingTable = []Setting{
 	permissionSetting("invitePermission", "public", "admin", "who may invite users; at least admin where selfSignUp is off", func(s *Settings) *Permission { return &s.InvitePermission }),
 	boolSetting("emailEnumerationProtection", "false", "true", "answers do not tell whether an address has an account", func(s *Settings) *bool { return &s.EnumerationSafe }),
 	enumSetting("emailChange", EmailChangeImmediate, EmailChangeVerified, "whether a new address counts at once, or only after it is verified", func(s *Settings) *string { return &s.EmailChange }, EmailChangeImmediate, EmailChangeVerified),
-	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
+	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change second factors, and the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
 
 	enumSetting("errorEnvelope", EnvelopeArray, EnvelopeArray, "the shape of error answers: array, or nested for apps of the JavaScript client", func(s *Settings) *string { return &s.ErrorEnvelope }, EnvelopeArray, EnvelopeNested),
 	listSetting("corsOrigins", "*", "", "origins whose browser pages may call the API, separated by commas; * for any", checkOrigin, func(s *Settings) *[]string { return &s.CORSOrigins }),
