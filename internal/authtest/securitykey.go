@@ -92,7 +92,10 @@ func (k *SecurityKey) Get(options []byte) []byte {
 
 func (k *SecurityKey) answer(response map[string]any) []byte {
 	k.t.Helper()
-	answer, err := json.Marshal(map[string]any{"id": encode(k.id), "rawId": encode(k.id), "type": "public-key", "clientExtensionResults": map[string]any{}, "response": response})
+	answer, err := json.Marshal(map[string]any{
+		"id": encode(k.id), "rawId": encode(k.id), "type": "public-key", "response": response,
+		"clientExtensionResults": map[string]any{"credProps": map[string]any{"rk": true}}, // unasked, as password managers have it
+	})
 	if err != nil {
 		k.t.Fatal(err)
 	}

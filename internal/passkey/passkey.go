@@ -43,7 +43,11 @@ func ownerOf(o auth.PasskeyOwner) (owner, error) {
 }
 
 func relyingParty(rp auth.RelyingParty) (*webauthn.WebAuthn, error) {
-	config := &webauthn.Config{RPID: rp.ID, RPDisplayName: rp.Name, AttestationPreference: protocol.PreferNoAttestation}
+	config := &webauthn.Config{
+		RPID: rp.ID, RPDisplayName: rp.Name, AttestationPreference: protocol.PreferNoAttestation,
+		// Password managers add outputs that nobody asked for. None is read here, and relying parties are to ignore them (section 9).
+		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
+	}
 	for _, origin := range rp.Origins {
 		if strings.HasPrefix(origin, auth.AndroidOrigin) {
 			config.RPOpaqueOrigins = append(config.RPOpaqueOrigins, origin)
@@ -196,7 +200,7 @@ func passkeyOf(c *webauthn.Credential) (auth.Passkey, error) {
 func refused(err error) error {
 	var detailed *protocol.Error
 	if errors.As(err, &detailed) {
-		return auth.PasskeyRefused(fmt.Errorf("%s: %s %s", detailed.Type, detailed.Details, detailed.DevInfo))
+		return auth.PasskeyRefused(fmt.Errorf("%s: %s %.300s", detailed.Type, detailed.Details, detailed.DevInfo))
 	}
 	return auth.PasskeyRefused(err)
 }
