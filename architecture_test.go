@@ -25,7 +25,9 @@ var mayImport = map[string][]string{
 	"internal/web":         {},
 	"internal/publicnet":   {},
 	"internal/breached":    {},
-	"internal/auth":        {"internal/password", "internal/secret", "internal/token"},
+	"internal/totp":        {},
+	"internal/passkey":     {"internal/auth"},
+	"internal/auth":        {"internal/password", "internal/secret", "internal/token", "internal/totp"},
 	"internal/sqlstore":    {"internal/auth"},
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
 	"internal/mail":        {"internal/auth"},
@@ -35,13 +37,13 @@ var mayImport = map[string][]string{
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/password", "internal/publicnet", "internal/secret",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
 	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
-	"internal/authtest":         {"internal/auth", "internal/mail", "internal/password", "internal/secret", "internal/storetest"},
+	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},
 }
 
 // mayNotImport are packages from elsewhere that have one home.
@@ -58,6 +60,8 @@ var onlyIn = map[string]string{
 	"github.com/go-jose/go-jose":   "internal/token",
 	"golang.org/x/oauth2":          "internal/idp",
 	"github.com/standard-webhooks": "internal/webhook",
+	"github.com/go-webauthn":       "internal/passkey",
+	"rsc.io/qr":                    "internal/totp",
 	"github.com/coreos/go-oidc":    "internal/idp",
 	"github.com/alecthomas/kong":   "cmd/doorward",
 	"github.com/pelletier/go-toml": "cmd/doorward",

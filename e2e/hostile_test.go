@@ -40,6 +40,11 @@ func hostileTargets(uid string) []hostileTarget {
 		{post, updatePass, []string{"oldPassword", "newPassword"}, true},
 		{post, providers, []string{"email"}, false},
 		{post, refreshPath, []string{"refresh_token"}, false},
+		{post, enrollStart, []string{"kind", "displayName", "mfaPendingCredential"}, true},
+		{post, enrollFinish, []string{"mfaEnrollmentId", "code", "mfaPendingCredential"}, true},
+		{post, secondStart, []string{"mfaPendingCredential", "mfaEnrollmentId"}, false},
+		{post, secondFinish, []string{"mfaPendingCredential", "mfaEnrollmentId", "code", "recoveryCode", "sessionId"}, false},
+		{post, passkeyPath, []string{"sessionId"}, false},
 		{http.MethodPatch, users + "/" + uid, []string{"name"}, true},
 	}
 }

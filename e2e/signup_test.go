@@ -26,6 +26,15 @@ const (
 	authURLPath  = "/auth/accounts/sign-in/auth-url"
 	idpPath      = "/auth/accounts/sign-in/idp"
 	users        = "/rest/collections/users"
+
+	enrollStart  = "/auth/accounts/mfa/enroll/start"
+	enrollFinish = "/auth/accounts/mfa/enroll/finalize"
+	factorsPath  = "/auth/accounts/mfa"
+	recoveryPath = "/auth/accounts/mfa/recovery-codes"
+	secondStart  = "/auth/accounts/mfa/sign-in/start"
+	secondFinish = "/auth/accounts/mfa/sign-in/finalize"
+	passkeyStart = "/auth/accounts/sign-in/passkey/start"
+	passkeyPath  = "/auth/accounts/sign-in/passkey"
 )
 
 // The details of the contract's table.

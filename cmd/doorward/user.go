@@ -22,6 +22,9 @@ type userCmd struct {
 	Invite    userInviteCmd    `cmd:"" help:"Invite an email address."`
 	SendReset userSendResetCmd `cmd:"" help:"Mail a user a password reset link."`
 	Delete    userDeleteCmd    `cmd:"" help:"Delete a user and everything of it."`
+
+	SecondFactors      userSecondFactorsCmd      `cmd:"" help:"List a user's second factors."`
+	ResetSecondFactors userResetSecondFactorsCmd `cmd:"" help:"Remove the second factors of a user who lost them, and end its sessions."`
 }
 
 // userArg names one user.

@@ -32,6 +32,7 @@ type access string
 const (
 	accessOpen    access = "open"    // credentials are not looked at
 	accessUser    access = "user"    // a signed-in user
+	accessEnroll  access = "enroll"  // likewise, also one whose session lacks the second factor that the project requires; or somebody whose sign-in waits for one
 	accessAdmin   access = "admin"   // the holder of the project's admin token
 	accessSetting access = "setting" // whom a setting of the project lets
 )
@@ -70,6 +71,15 @@ var routes = []route{
 	{"signOutEverywhere", http.MethodDelete, "/auth/accounts/sessions", accessUser, (*API).signOutEverywhere},
 	{"signOut", http.MethodDelete, "/auth/accounts/sessions/{id}", accessUser, (*API).signOut},
 	{"listRoles", http.MethodGet, "/auth/accounts/roles", accessAdmin, (*API).listRoles},
+	{"startEnrollment", http.MethodPost, "/auth/accounts/mfa/enroll/start", accessEnroll, (*API).startEnrollment},
+	{"finalizeEnrollment", http.MethodPost, "/auth/accounts/mfa/enroll/finalize", accessEnroll, (*API).finalizeEnrollment},
+	{"listSecondFactors", http.MethodGet, "/auth/accounts/mfa", accessUser, (*API).listSecondFactors},
+	{"removeSecondFactor", http.MethodDelete, "/auth/accounts/mfa/{id}", accessUser, (*API).removeSecondFactor},
+	{"renewRecoveryCodes", http.MethodPost, "/auth/accounts/mfa/recovery-codes", accessUser, (*API).renewRecoveryCodes},
+	{"startSecondFactor", http.MethodPost, "/auth/accounts/mfa/sign-in/start", accessOpen, (*API).startSecondFactor},
+	{"finalizeSecondFactor", http.MethodPost, "/auth/accounts/mfa/sign-in/finalize", accessOpen, (*API).finalizeSecondFactor},
+	{"startPasskeySignIn", http.MethodPost, "/auth/accounts/sign-in/passkey/start", accessOpen, (*API).startPasskeySignIn},
+	{"signInPasskey", http.MethodPost, "/auth/accounts/sign-in/passkey", accessOpen, (*API).signInPasskey},
 
 	{"listUsers", http.MethodGet, "/rest/collections/users", accessSetting, (*API).listUsers},
 	{"getUser", http.MethodGet, "/rest/collections/users/{uid}", accessSetting, (*API).getUser},
@@ -153,6 +163,10 @@ func (a *API) authenticate(r *http.Request, need access) (auth.Caller, error) {
 		return c, nil
 	case need == accessAdmin, need == accessSetting && len(admin) > 0:
 		return a.service.AuthenticateAdmin(r.Context(), c, single(admin))
+	case need == accessEnroll && len(user) == 0:
+		return c, nil // the domain asks for a pending credential instead
+	case need == accessEnroll:
+		return a.service.AuthenticateEnrolling(r.Context(), c, bearer(single(user)))
 	case need == accessUser, len(user) > 0:
 		return a.service.AuthenticateUser(r.Context(), c, bearer(single(user)))
 	}

@@ -47,11 +47,28 @@ type account struct {
 	RefreshToken  string `json:"refreshToken,omitempty"`
 	ExpiresIn     string `json:"expiresIn,omitempty"`
 	MailSent      bool   `json:"mailSent,omitempty"` // the mail tells the rest, and the answer is the same for every address
+	secondStep
+}
+
+// secondStep stands in an answer instead of tokens, where a second factor is due.
+type secondStep struct {
+	MFAPendingCredential  string            `json:"mfaPendingCredential,omitempty"`
+	MFAInfo               *[]enrolledFactor `json:"mfaInfo,omitempty"`
+	MFAEnrollmentRequired bool              `json:"mfaEnrollmentRequired,omitempty"`
+}
+
+func secondStepOf(t auth.Tokens) secondStep {
+	if t.PendingCredential == "" {
+		return secondStep{}
+	}
+	info := enrolledFactors(t.SecondFactors)
+	return secondStep{t.PendingCredential, &info, t.EnrollmentRequired}
 }
 
 func accountOf(t auth.Tokens) account {
 	a := account{
-		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken, MailSent: t.Mailed,
+		UID: string(t.User.ID), Email: string(t.User.Email), EmailVerified: t.User.EmailVerified, Disabled: t.User.Blocked(), IDToken: t.IDToken, RefreshToken: t.RefreshToken,
+		MailSent: t.Mailed, secondStep: secondStepOf(t),
 	}
 	if t.IDToken != "" {
 		a.ExpiresIn = seconds(t.ExpiresIn)

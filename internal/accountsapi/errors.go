@@ -71,6 +71,15 @@ var answers = map[auth.Code]answer{
 	auth.CodeLastWayIn:               {http.StatusBadRequest, "OPERATION_NOT_ALLOWED : The account would have no way to sign in left."},
 	auth.CodeRefreshTokenUserGone:    {http.StatusBadRequest, "USER_NOT_FOUND"},
 	auth.CodeBlockedByHook:           {http.StatusBadRequest, ""},
+
+	auth.CodeInvalidPendingCredential: {http.StatusBadRequest, "INVALID_MFA_PENDING_CREDENTIAL"},
+	auth.CodeInvalidSecondFactorCode:  {http.StatusBadRequest, "INVALID_CODE"},
+	auth.CodeSecondFactorNotFound:     {http.StatusBadRequest, "MFA_ENROLLMENT_NOT_FOUND"},
+	auth.CodeInvalidPasskey:           {http.StatusBadRequest, "INVALID_PASSKEY"},
+	auth.CodeSecondFactorLimit:        {http.StatusBadRequest, "SECOND_FACTOR_LIMIT_EXCEEDED"},
+	auth.CodeSecondFactorOff:          {http.StatusBadRequest, "OPERATION_NOT_ALLOWED : Second factors are off in this project."},
+	auth.CodeLastSecondFactor:         {http.StatusBadRequest, "OPERATION_NOT_ALLOWED : The project requires a second factor."},
+	auth.CodePasskeysNotSetUp:         {http.StatusBadRequest, ""},
 }
 
 type errorItem struct {
@@ -126,6 +135,8 @@ func describe(w http.ResponseWriter, err error) (status int, detail string) {
 		return known.status, "BLOCKING_FUNCTION_ERROR : " + e.Message
 	case e.Code == auth.CodeInvalidProviderResponse:
 		return known.status, "INVALID_IDP_RESPONSE : " + e.Message
+	case e.Code == auth.CodePasskeysNotSetUp:
+		return known.status, "OPERATION_NOT_ALLOWED : " + e.Message
 	case known.detail == "":
 		return known.status, e.Message
 	}

@@ -71,6 +71,7 @@ type providerAccount struct {
 	IDToken          string `json:"idToken,omitempty"`
 	RefreshToken     string `json:"refreshToken,omitempty"`
 	ExpiresIn        string `json:"expiresIn,omitempty"`
+	secondStep
 }
 
 func providerAccountOf(s auth.ProviderSignIn) (providerAccount, error) {
@@ -81,7 +82,7 @@ func providerAccountOf(s auth.ProviderSignIn) (providerAccount, error) {
 	answer := providerAccount{
 		ProviderID: s.ProviderID, Email: s.Identity.Email, EmailVerified: s.Identity.EmailVerified, RawUserInfo: string(raw), FirstName: s.Identity.GivenName,
 		LastName: s.Identity.FamilyName, FullName: s.Identity.Name, DisplayName: s.Identity.Name, PhotoURL: s.Identity.Picture, IsNewUser: s.IsNewUser,
-		NeedConfirmation: s.NeedConfirmation, IDToken: s.IDToken, RefreshToken: s.RefreshToken,
+		NeedConfirmation: s.NeedConfirmation, IDToken: s.IDToken, RefreshToken: s.RefreshToken, secondStep: secondStepOf(s.Tokens),
 	}
 	if !s.NeedConfirmation { // whose the address is stays untold
 		answer.LocalID = string(s.User.ID)

@@ -67,6 +67,8 @@ func TestClientHasEveryOperation(t *testing.T) {
 			return err
 		}},
 		{"revokeSession", func() error { return op.RevokeSession(ctx, "shop", sessionID) }},
+		{"listSecondFactors", func() error { return first(op.SecondFactors(ctx, "shop", uid)) }},
+		{"resetSecondFactors", func() error { return first(op.ResetSecondFactors(ctx, "shop", uid)) }},
 		{"revokeUserSessions", func() error { return first(op.RevokeUserSessions(ctx, "shop", uid)) }},
 		{"disableUser", func() error { return first(op.DisableUser(ctx, "shop", uid)) }},
 		{"enableUser", func() error { return first(op.EnableUser(ctx, "shop", uid)) }},

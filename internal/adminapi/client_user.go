@@ -61,6 +61,16 @@ func (c *Client) RevokeUserSessions(ctx context.Context, project, uid string) (R
 	return fetch[RevokedSessions](ctx, c, "DELETE", nil, "projects", project, "users", uid, "sessions")
 }
 
+// SecondFactors lists a user's confirmed second factors.
+func (c *Client) SecondFactors(ctx context.Context, project, uid string) (SecondFactorList, error) {
+	return fetch[SecondFactorList](ctx, c, "GET", nil, "projects", project, "users", uid, "second-factors")
+}
+
+// ResetSecondFactors removes all second factors and recovery codes of a user who lost them, and ends the user's sessions.
+func (c *Client) ResetSecondFactors(ctx context.Context, project, uid string) (RemovedSecondFactors, error) {
+	return fetch[RemovedSecondFactors](ctx, c, "DELETE", nil, "projects", project, "users", uid, "second-factors")
+}
+
 // AssignRole gives a user a role, by name or uid.
 func (c *Client) AssignRole(ctx context.Context, project, uid, role string) (User, error) {
 	return fetch[User](ctx, c, "POST", RoleRef{role}, "projects", project, "users", uid, "roles")

@@ -75,6 +75,15 @@ var statuses = map[auth.Code]int{
 	auth.CodeIdentityInUse:           http.StatusConflict,
 	auth.CodeLastWayIn:               http.StatusConflict,
 	auth.CodeBlockedByHook:           http.StatusForbidden,
+
+	auth.CodeInvalidPendingCredential: http.StatusUnprocessableEntity,
+	auth.CodeInvalidSecondFactorCode:  http.StatusUnprocessableEntity,
+	auth.CodeSecondFactorNotFound:     http.StatusNotFound,
+	auth.CodeInvalidPasskey:           http.StatusUnprocessableEntity,
+	auth.CodeSecondFactorLimit:        http.StatusConflict,
+	auth.CodeSecondFactorOff:          http.StatusConflict,
+	auth.CodeLastSecondFactor:         http.StatusConflict,
+	auth.CodePasskeysNotSetUp:         http.StatusConflict,
 }
 
 // plumbingCodes name the refusals of package web.

@@ -84,6 +84,8 @@ var routes = []route{
 	op("sendPasswordReset", "POST", "/projects/{project}/users/{uid}/send-password-reset", AccessAdmin, nil, do((*API).sendPasswordReset)),
 	op("listUserSessions", "GET", "/projects/{project}/users/{uid}/sessions", AccessAdmin, listParams, read((*API).listSessions)),
 	op("revokeUserSessions", "DELETE", "/projects/{project}/users/{uid}/sessions", AccessAdmin, nil, read((*API).revokeUserSessions)),
+	op("listSecondFactors", "GET", "/projects/{project}/users/{uid}/second-factors", AccessAdmin, nil, read((*API).listSecondFactors)),
+	op("resetSecondFactors", "DELETE", "/projects/{project}/users/{uid}/second-factors", AccessAdmin, nil, read((*API).resetSecondFactors)),
 	op("assignRole", "POST", "/projects/{project}/users/{uid}/roles", AccessAdmin, nil, accept(200, (*API).assignRole)),
 	op("unassignRole", "DELETE", "/projects/{project}/users/{uid}/roles/{role}", AccessAdmin, nil, read((*API).unassignRole)),
 	op("inviteUser", "POST", "/projects/{project}/invites", AccessAdmin, nil, accept(201, (*API).inviteUser)),

@@ -15,6 +15,8 @@ type Session struct {
 	LastUsedAt time.Time `json:"lastUsedAt,omitzero"`
 	Address    string    `json:"address,omitempty"`
 	UserAgent  string    `json:"userAgent,omitempty"`
+	// SecondFactor is totp, passkey or recovery_code where one was proven.
+	SecondFactor string `json:"secondFactor,omitempty"`
 }
 
 // SessionList is a page of living sessions, newest first.
@@ -43,7 +45,7 @@ func (a *API) listSessions(q request) (SessionList, error) {
 }
 
 func sessionOf(s auth.Session) Session {
-	return Session{string(s.ID), string(s.User), s.ProviderID, s.CreatedAt, s.LastUsedAt, addrText(s.Addr), s.UserAgent}
+	return Session{string(s.ID), string(s.User), s.ProviderID, s.CreatedAt, s.LastUsedAt, addrText(s.Addr), s.UserAgent, string(s.SecondFactor)}
 }
 
 func (a *API) revokeSession(q request) error {

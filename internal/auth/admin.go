@@ -121,7 +121,7 @@ func (a *Admin) RevokeSession(ctx context.Context, c Caller, id SessionID) error
 	return notFound(err, "there is no such living session")
 }
 
-// RevokeUserSessions ends all sessions of a user and says how many. It fails with CodeNotFound.
+// RevokeUserSessions ends all sessions and pending sign-ins of a user and says how many. It fails with CodeNotFound.
 func (a *Admin) RevokeUserSessions(ctx context.Context, c Caller, id UserID) (n int, err error) {
 	if err := c.requireAdmin(); err != nil {
 		return 0, err
@@ -131,6 +131,9 @@ func (a *Admin) RevokeUserSessions(ctx context.Context, c Caller, id UserID) (n 
 			return err
 		}
 		if n, err = tx.RevokeUserSessions(ctx, c.Project.ID, id, "", a.now()); err != nil {
+			return err
+		}
+		if err := tx.VoidPendingSignIns(ctx, c.Project.ID, id); err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, c, EventSessionRevoked, OutcomeAllowed, id, "sessions", fmt.Sprint(n))

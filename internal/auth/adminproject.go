@@ -125,8 +125,14 @@ func (a *Admin) changeSettings(p *Project, set map[string]string, reset []string
 		}
 		overrides[key] = value
 	}
-	if _, err := ResolveSettings(p.Preset, overrides); err != nil {
+	resolved, err := ResolveSettings(p.Preset, overrides)
+	if err != nil {
 		return err
+	}
+	if resolved.PasskeyRPID != "" || len(resolved.PasskeyOrigins) > 0 {
+		if _, err := a.relyingPartyOf(resolved); err != nil {
+			return err
+		}
 	}
 	p.Overrides = overrides
 	return a.sealSecrets(p, secrets)

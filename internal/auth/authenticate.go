@@ -12,6 +12,15 @@ import (
 // AuthenticateUser makes the caller the user that the id token was issued to, and checks what has happened since (P20).
 // It fails with CodeUnauthenticated where there is no token or no JWT, CodeTokenExpired, and CodeTokenInvalid for all else.
 func (s *Service) AuthenticateUser(ctx context.Context, c Caller, idToken string) (Caller, error) {
+	signedIn, err := s.AuthenticateEnrolling(ctx, c, idToken)
+	if err == nil && signedIn.session.lacksSecondFactor(c.Project.Settings) {
+		return c, errTokenInvalid
+	}
+	return signedIn, err
+}
+
+// AuthenticateEnrolling is AuthenticateUser for enrolling a second factor: a session that began before the project required one is good for that alone.
+func (s *Service) AuthenticateEnrolling(ctx context.Context, c Caller, idToken string) (Caller, error) {
 	if idToken == "" {
 		return c, newError(CodeUnauthenticated, "this needs a signed-in user")
 	}

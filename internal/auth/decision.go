@@ -65,6 +65,7 @@ const (
 	StepToken          StepName = "token"
 	StepSession        StepName = "session"
 	StepCode           StepName = "code"
+	StepSecondFactor   StepName = "second_factor"
 )
 
 // StepOutcome is what a step led to.

@@ -53,6 +53,15 @@ const (
 	CodeLastWayIn               Code = "last_way_in"
 	CodeRefreshTokenUserGone    Code = "refresh_token_user_gone"
 	CodeBlockedByHook           Code = "blocked_by_hook" // Message is the reason
+
+	CodeInvalidPendingCredential Code = "invalid_pending_credential" // of a sign-in that waits for its second factor
+	CodeInvalidSecondFactorCode  Code = "invalid_second_factor_code"
+	CodeSecondFactorNotFound     Code = "second_factor_not_found"
+	CodeInvalidPasskey           Code = "invalid_passkey"
+	CodeSecondFactorLimit        Code = "second_factor_limit"
+	CodeSecondFactorOff          Code = "second_factor_off"
+	CodeLastSecondFactor         Code = "last_second_factor"  // of a user whose project requires one
+	CodePasskeysNotSetUp         Code = "passkeys_not_set_up" // Message says what is missing
 )
 
 // Codes lists every code; the surfaces' tests range over it.
@@ -65,6 +74,8 @@ func Codes() []Code {
 		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone, CodeMissingProvider, CodeMissingFlowPart, CodeProviderNotConfigured,
 		CodeRedirectNotAllowed, CodeInvalidProviderResponse, CodeIdentityInUse, CodeLastWayIn,
 		CodeBlockedByHook,
+		CodeInvalidPendingCredential, CodeInvalidSecondFactorCode, CodeSecondFactorNotFound, CodeInvalidPasskey, CodeSecondFactorLimit, CodeSecondFactorOff,
+		CodeLastSecondFactor, CodePasskeysNotSetUp,
 	}
 }
 
@@ -86,6 +97,11 @@ func ProviderRefused(message string, cause error) *Error {
 // ProviderUnavailable is a [ProviderClient]'s error for a provider that cannot be asked now.
 func ProviderUnavailable(retryAfter time.Duration, cause error) *Error {
 	return &Error{Code: CodeUnavailable, Message: "the identity provider cannot be asked now", RetryAfter: retryAfter, cause: cause}
+}
+
+// PasskeyRefused is a [PasskeyClient]'s error for an answer that proves nothing; cause is for the log only.
+func PasskeyRefused(cause error) *Error {
+	return &Error{Code: CodeInvalidPasskey, Message: "the passkey was not accepted", cause: cause}
 }
 
 func (e *Error) Error() string {

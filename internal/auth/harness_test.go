@@ -22,6 +22,7 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/authtest"
 	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/passkey"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/storetest"
@@ -168,7 +169,7 @@ func (h *harness) open(queue *password.Queue) {
 	}
 	h.keyring = keyring
 	h.Service = auth.NewService(auth.Config{
-		Store: h.store, Keyring: keyring, Mail: renderer, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
+		Store: h.store, Keyring: keyring, Mail: renderer, Passkeys: passkey.Client{}, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) }, Pause: func(_ context.Context, d time.Duration) { h.paused.Store(int64(d)) },
 		Webhooks: &h.hooks, WebhookQueued: func() { h.woken.Add(1) },
 	})

@@ -16,42 +16,87 @@ type Tokens struct {
 	RefreshToken string
 	ExpiresIn    time.Duration
 	Mailed       bool // a mail tells the rest: User holds only what the caller sent, and whether there was an account already stays unsaid
+
+	PendingCredential  string         // instead of tokens, where a second factor has to be proven first
+	SecondFactors      []SecondFactor // that would do
+	EnrollmentRequired bool           // the user has none, and the project requires one: the pending credential enrolls it
+}
+
+// issued is what a sign-in comes to in its transaction: a session, or a pending sign-in that waits for the second factor.
+type issued struct {
+	session Session
+	refresh string
+	pending string
+	factors []SecondFactor
+}
+
+// event is how the sign-in is recorded: it is one once its session begins.
+func (i issued) event() Event {
+	if i.pending != "" {
+		return EventSecondFactorAsked
+	}
+	return EventSignIn
 }
 
 const refreshTokenBytes = 32
 
-// issueSession begins a session in tx. Every sign-in ends here, and nowhere else is a session made; blocked accounts get none (P5).
-// What it gives becomes tokens by signSession, once tx is committed.
-func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, providerID string) (Session, string, error) {
+// issueSession ends the first step of a sign-in in tx. Every sign-in comes through here: where a second factor is due it waits for that, else its session begins.
+// Blocked accounts get neither (P5). What it gives becomes tokens by signIssued, once tx is committed.
+func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, providerID string) (issued, error) {
+	factors, due, err := secondFactorDue(ctx, tx, c.Project, u)
+	if err != nil {
+		return issued{}, err
+	}
+	if due && !u.Blocked() {
+		pending, err := s.createPending(ctx, tx, u, providerID)
+		return issued{pending: pending, factors: factors}, err
+	}
+	return s.beginSession(ctx, tx, c, u, providerID, provenFactor{})
+}
+
+// beginSession makes the session of a sign-in whose every step is done; nowhere else is one made.
+func (s *Service) beginSession(ctx context.Context, tx Tx, c Caller, u User, providerID string, second provenFactor) (issued, error) {
 	if u.Blocked() {
-		return Session{}, "", newError(CodeUserDisabled, "the account is disabled")
+		return issued{}, newError(CodeUserDisabled, "the account is disabled")
 	}
 	if err := s.approve(ctx, tx, c, tokenQuestion(EventSignIn, u, providerID)); err != nil {
-		return Session{}, "", err
+		return issued{}, err
 	}
 	id, err := s.newID()
 	if err != nil {
-		return Session{}, "", err
+		return issued{}, err
 	}
 	now := s.now()
 	session := Session{
 		Project: u.Project, ID: SessionID(id), User: u.ID, ProviderID: providerID, CreatedAt: now, LastUsedAt: now, Addr: c.Addr, UserAgent: plainText(c.UserAgent, 256),
+		SecondFactor: second.kind, SecondFactorID: second.id,
 	}
 	if err := tx.CreateSession(ctx, session); err != nil {
-		return Session{}, "", fmt.Errorf("create session: %w", err)
+		return issued{}, fmt.Errorf("create session: %w", err)
 	}
 	if err := tx.AddKnownSource(ctx, u.Project, u.ID, source(c.Addr), now); err != nil {
-		return Session{}, "", fmt.Errorf("known source: %w", err)
+		return issued{}, fmt.Errorf("known source: %w", err)
 	}
 	refresh, err := token.NewOpaque(refreshPrefix(u.ID), refreshTokenBytes, s.rand)
 	if err != nil {
-		return Session{}, "", err
+		return issued{}, err
 	}
 	row := RefreshToken{Project: u.Project, Hash: token.Hash(refresh), Session: session.ID, User: u.ID, CreatedAt: now}
 	if err := tx.CreateRefreshToken(ctx, row); err != nil {
-		return Session{}, "", fmt.Errorf("create refresh token: %w", err)
+		return issued{}, fmt.Errorf("create refresh token: %w", err)
 	}
-	return session, refresh, nil
+	return issued{session: session, refresh: refresh}, nil
+}
+
+// signIssued gives what the user is told of a sign-in whose transaction is committed: tokens, the pending credential, or where nothing was issued the account alone.
+func (s *Service) signIssued(ctx context.Context, p *Project, u User, i issued) (Tokens, error) {
+	switch {
+	case i.pending != "":
+		return Tokens{User: u, PendingCredential: i.pending, SecondFactors: i.factors, EnrollmentRequired: len(i.factors) == 0}, nil
+	case i.refresh == "":
+		return Tokens{User: u}, nil
+	}
+	return s.signSession(ctx, p, u, i.session, i.refresh)
 }
 
 // refreshPrefix is the uid, where it is one of ours: so a refresh can tell a deleted user from an unknown token with nothing of the user kept.
@@ -93,6 +138,7 @@ func (s *Service) claims(p *Project, u User, session Session, identities []Ident
 		"auth_time": session.CreatedAt.Unix(), "iat": now, "exp": now + int64(p.Settings.IDTokenTTL/time.Second),
 		"firebase": map[string]any{"identities": identityClaims(u, identities), "sign_in_provider": session.ProviderID},
 	})
+	addSecondFactorClaims(claims, session)
 	if !u.Email.IsZero() {
 		claims["email"] = string(u.Email)
 		claims["email_verified"] = u.EmailVerified

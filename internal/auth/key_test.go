@@ -144,6 +144,7 @@ func TestMasterKeyRotation(t *testing.T) {
 	_, err = h.admin.RotateSigningKey(h.ctx, h.asAdmin())
 	h.must(err)
 	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { return sealedForProviders(h, tx) }))
+	phone, _ := h.enrollApp(h.as(h.signUp(grace).IDToken))
 	if removed, err := h.admin.PruneMasterKeys(h.ctx, h.operator()); err != nil || len(removed) != 0 {
 		t.Errorf("pruned the key in use: %v, %v", removed, err)
 	}
@@ -186,6 +187,8 @@ func TestMasterKeyRotation(t *testing.T) {
 	if call, err := h.DeliveryCall(h.ctx, auth.WebhookDelivery{Project: h.id, Webhook: "hook"}); err != nil || call.Secrets[0] != "whsec_AAAA" {
 		t.Errorf("the webhook's secret does not open: %v", err)
 	}
+	_, err = h.complete(h.pending(grace, goodPW), code(phone.code()))
+	h.must(err)
 	smtp, _, _, err := h.MailSettings(h.ctx, h.id)
 	if err != nil || !strings.Contains(smtp, "the-smtp-password") {
 		t.Errorf("the smtp secret does not open: %v", err)

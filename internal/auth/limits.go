@@ -116,7 +116,8 @@ func (s *Service) takeGuess(ctx context.Context, c Caller) error {
 // isWrongGuess tells whether the error says that a presented secret was none.
 func isWrongGuess(err error) bool {
 	switch CodeOf(err) {
-	case CodeInvalidOOBCode, CodeExpiredOOBCode, CodeNoUserForID, CodeInvalidProviderResponse, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone:
+	case CodeInvalidOOBCode, CodeExpiredOOBCode, CodeNoUserForID, CodeInvalidProviderResponse, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone,
+		CodeInvalidPendingCredential, CodeInvalidPasskey:
 		return true
 	}
 	return false

@@ -18,13 +18,15 @@ const (
 	MailPasswordChanged  MailKind = "password-changed"  // with the way back
 	MailIdentityLinked   MailKind = "identity-linked"   // with the way back
 	MailIdentityUnlinked MailKind = "identity-unlinked" // with the way back
+	// MailSecondFactorChanged tells the account's address that a second factor was added or removed; without a link.
+	MailSecondFactorChanged MailKind = "second-factor-changed"
 )
 
 // MailKinds lists every kind.
 func MailKinds() []MailKind {
 	return []MailKind{
 		MailVerifyEmail, MailInvite, MailResetPassword, MailChangeEmail, MailEmailChanged,
-		MailAccountExists, MailSignInMethods, MailPasswordChanged, MailIdentityLinked, MailIdentityUnlinked,
+		MailAccountExists, MailSignInMethods, MailPasswordChanged, MailIdentityLinked, MailIdentityUnlinked, MailSecondFactorChanged,
 	}
 }
 

@@ -103,11 +103,14 @@ func (s *Service) codeDenied(ctx context.Context, c Caller, event Event, user Us
 	return err
 }
 
-// voidCodes ends the user's codes because its credentials, email or state changed (P7). The ways back from an email change outlive that: undoing is what they are for.
+// voidCodes ends the user's codes and pending sign-ins because its credentials, email or state changed (P7). The ways back from an email change outlive that: undoing is what they are for.
 func voidCodes(ctx context.Context, tx Tx, u User) error {
 	err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeVerifyEmail, PurposeInvite, PurposeResetPassword, PurposeChangeEmail)
 	if err != nil {
 		return fmt.Errorf("void codes: %w", err)
+	}
+	if err := tx.VoidPendingSignIns(ctx, u.Project, u.ID); err != nil {
+		return fmt.Errorf("void pending sign-ins: %w", err)
 	}
 	return nil
 }

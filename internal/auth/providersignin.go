@@ -127,7 +127,7 @@ type ProviderSignInParams struct {
 
 // ProviderSignIn is the outcome of a sign-in at a provider.
 type ProviderSignIn struct {
-	Tokens           // without tokens where NeedConfirmation, or where the account is blocked until its email is verified
+	Tokens           // without tokens where NeedConfirmation, where the account is blocked until its email is verified, or where a second factor is due
 	ProviderID       string
 	Identity         ExternalIdentity
 	IsNewUser        bool
@@ -245,11 +245,10 @@ func (s *Service) joinAndSignIn(ctx context.Context, c Caller, providerID string
 	}
 	c.newUserID = UserID(newUserID)
 	result := ProviderSignIn{ProviderID: providerID, Identity: identity}
-	var session Session
-	var refresh string
+	var begun issued
 	err = s.commitMail(ctx, func(tx Tx) error {
 		result = ProviderSignIn{ProviderID: providerID, Identity: identity}
-		session, refresh = Session{}, ""
+		begun = issued{}
 		u, decision, err := s.join(ctx, tx, c, providerID, identity)
 		if err != nil {
 			return err
@@ -258,19 +257,17 @@ func (s *Service) joinAndSignIn(ctx context.Context, c Caller, providerID string
 		if decision == joinConfirm {
 			return s.audit(ctx, tx, c, EventSignIn, OutcomeDenied, u.ID, "provider", providerID, "decision", string(decision))
 		}
-		if err := s.audit(ctx, tx, c, EventSignIn, OutcomeAllowed, u.ID, "provider", providerID, "decision", string(decision)); err != nil {
-			return err
+		if decision != joinCreate || !u.Blocked() { // a new account may have to wait until its email is verified; the mail is on its way
+			if begun, err = s.issueSession(ctx, tx, c, u, providerID); err != nil {
+				return err
+			}
 		}
-		if decision == joinCreate && u.Blocked() {
-			return nil // until the email is verified; the mail is on its way
-		}
-		session, refresh, err = s.issueSession(ctx, tx, c, u, providerID)
-		return err
+		return s.audit(ctx, tx, c, begun.event(), OutcomeAllowed, u.ID, "provider", providerID, "decision", string(decision))
 	})
-	if err != nil || refresh == "" {
+	if err != nil {
 		return result, err
 	}
-	result.Tokens, err = s.signSession(ctx, c.Project, result.User, session, refresh)
+	result.Tokens, err = s.signIssued(ctx, c.Project, result.User, begun)
 	return result, err
 }
 
@@ -361,7 +358,7 @@ func (s *Service) carryOut(ctx context.Context, tx Tx, c Caller, decision joinDe
 	return User{}, newError(CodeSignUpOff, "sign-up is closed; ask for an invite")
 }
 
-// dropUnproven makes an account that never proved its address the proven owner's: password, sessions, identities and codes go (P2).
+// dropUnproven makes an account that never proved its address the proven owner's: password, sessions, identities, second factors and codes go (P2).
 func (s *Service) dropUnproven(ctx context.Context, tx Tx, u *User) error {
 	identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
 	if err != nil {
@@ -371,6 +368,9 @@ func (s *Service) dropUnproven(ctx context.Context, tx Tx, u *User) error {
 		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
 			return err
 		}
+	}
+	if _, err := tx.DeleteSecondFactors(ctx, u.Project, u.ID); err != nil {
+		return err
 	}
 	u.PasswordHash, u.PasswordUpdatedAt, u.EmailVerified = "", time.Time{}, true
 	if err := tx.VoidOOBCodes(ctx, u.Project, u.ID); err != nil {

@@ -60,6 +60,12 @@ const (
 	EventWebhookGone       Event = "webhook.gone"
 	EventWebhookRequeued   Event = "webhook.requeue"
 	EventHookFailed        Event = "webhook.failure" // of a blocking hook whose failure allows
+
+	EventSecondFactorAsked    Event = "second_factor.ask" // a sign-in waits for it
+	EventSecondFactorEnrolled Event = "second_factor.enroll"
+	EventSecondFactorRemoved  Event = "second_factor.remove"
+	EventRecoveryCodesRenewed Event = "second_factor.recovery_codes"
+	EventSecondFactorsReset   Event = "second_factor.reset" // by an admin
 )
 
 // audit writes one record in the caller's transaction (P45). detail alternates keys and values; no value may be secret or unchecked text.

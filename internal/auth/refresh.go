@@ -111,7 +111,7 @@ func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("session: %w", err)
 	}
-	if session.ended(c.Project.Settings, s.now()) {
+	if session.ended(c.Project.Settings, s.now()) || session.lacksSecondFactor(c.Project.Settings) {
 		return User{}, Session{}, errSessionEnded
 	}
 	return u, session, nil

@@ -21,6 +21,7 @@ type Config struct {
 	Keyring    *secret.Keyring
 	Mail       MailRenderer
 	Providers  ProviderClient
+	Passkeys   PasskeyClient
 	Hashing    *password.Queue
 	Breached   BreachedPasswords // nil: no list
 	Clock      func() time.Time
@@ -46,6 +47,7 @@ type Service struct {
 	keyring    *secret.Keyring
 	mail       MailRenderer
 	providers  ProviderClient
+	passkeys   PasskeyClient
 	hashing    *password.Queue
 	breached   BreachedPasswords // may be nil
 	clock      func() time.Time
@@ -78,7 +80,7 @@ func NewService(c Config) *Service {
 		c.WebhookQueued = func() {}
 	}
 	s := &Service{
-		keyring: c.Keyring, mail: c.Mail, providers: c.Providers, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
+		keyring: c.Keyring, mail: c.Mail, providers: c.Providers, passkeys: c.Passkeys, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, pause: c.Pause, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),

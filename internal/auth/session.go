@@ -19,6 +19,9 @@ type Session struct {
 	RevokedAt  time.Time // zero while it lives
 	Addr       netip.Addr
 	UserAgent  string // clipped to 256 bytes
+	// The second factor that was proven in it; "" for none. The id may be of a factor that is gone, and is "" for a recovery code.
+	SecondFactor   SecondFactorKind
+	SecondFactorID SecondFactorID
 }
 
 // RefreshToken is one opaque token of a session, stored as its hash.

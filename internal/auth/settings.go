@@ -50,7 +50,10 @@ type Settings struct {
 	PasswordHashTime      int
 	PasswordHashThreads   int
 
-	PasswordRefuseBreached bool // where the server has a list
+	PasswordRefuseBreached bool     // where the server has a list
+	SecondFactor           string   // SecondFactorOff, SecondFactorOptional or SecondFactorRequired
+	PasskeyRPID            string   // "" for the host of the server's public URL
+	PasskeyOrigins         []string // empty for the origin of the server's public URL
 
 	SignInAccountBurst    int
 	SignInAccountInterval time.Duration
@@ -97,7 +100,7 @@ const (
 // Setting describes one setting: the same table feeds the CLI, the admin API and the console.
 type Setting struct {
 	Key      string
-	Type     string // bool, int, duration, enum, url, list, permission, language, address, secret
+	Type     string // bool, int, duration, enum, url, domain, list, permission, language, address, secret
 	Range    string // what values it takes, for people
 	Default  string // of the documented preset
 	Hardened string // default of the hardened preset
@@ -124,7 +127,7 @@ var settingTable = []Setting{
 	boolSetting("signUpByMail", "false", "true", "sign-up answers only that a mail was sent, whether or not the address has an account already, and the new account works once its address is verified", func(s *Settings) *bool { return &s.SignUpByMail }),
 	enumSetting("emailProviders", EmailProvidersExact, EmailProvidersUniform, "what is told of an address' ways to sign in: exact, uniform (always none; exact means this too under emailEnumerationProtection), or mail (uniform, and the address is mailed them)", func(s *Settings) *string { return &s.EmailProviders }, EmailProvidersExact, EmailProvidersUniform, EmailProvidersMail),
 	enumSetting("emailChange", EmailChangeImmediate, EmailChangeVerified, "whether a new address counts at once, or only after it is verified; always verified under emailEnumerationProtection", func(s *Settings) *string { return &s.EmailChange }, EmailChangeImmediate, EmailChangeVerified),
-	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
+	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change second factors, and the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
 
 	enumSetting("errorEnvelope", EnvelopeArray, EnvelopeArray, "the shape of error answers: array, or nested for apps of the JavaScript client", func(s *Settings) *string { return &s.ErrorEnvelope }, EnvelopeArray, EnvelopeNested),
 	listSetting("corsOrigins", "*", "", "origins whose browser pages may call the API, separated by commas; * for any", checkOrigin, func(s *Settings) *[]string { return &s.CORSOrigins }),
@@ -153,6 +156,10 @@ var settingTable = []Setting{
 	intSetting("passwordHashMemory", "19456", "19456", 8192, 262144, "argon2id memory in KiB; hashes are upgraded at the next sign-in", func(s *Settings) *int { return &s.PasswordHashMemory }),
 	intSetting("passwordHashTime", "2", "2", 1, 16, "argon2id passes", func(s *Settings) *int { return &s.PasswordHashTime }),
 	intSetting("passwordHashThreads", "1", "1", 1, 16, "argon2id lanes", func(s *Settings) *int { return &s.PasswordHashThreads }),
+
+	enumSetting("secondFactor", SecondFactorOptional, SecondFactorOptional, "whether users may, or must, have a second factor: an authenticator app or a passkey; off, those that they have are not asked for", func(s *Settings) *string { return &s.SecondFactor }, SecondFactorOff, SecondFactorOptional, SecondFactorRequired),
+	{Key: "passkeyRPID", Type: "domain", Range: "a domain name that each of passkeyOrigins is, or is under; empty for the host of the server's public URL", Help: "the domain that passkeys belong to; another one later makes those in use useless", apply: applyPasskeyRPID},
+	listSetting("passkeyOrigins", "", "", "origins whose pages may use passkeys, as https://app.example.com, separated by commas; android:apk-key-hash:… for an Android app; empty for the server's own", checkPasskeyOrigin, func(s *Settings) *[]string { return &s.PasskeyOrigins }),
 
 	intSetting("signInAccountBurst", "10", "10", 1, 10000, "failed sign-ins in a row that one account may have from one source address; five times as many from all that never signed in to it", func(s *Settings) *int { return &s.SignInAccountBurst }),
 	durationSetting("signInAccountInterval", "30s", "30s", time.Millisecond, day, "time after which one account gets one more try from one source address", func(s *Settings) *time.Duration { return &s.SignInAccountInterval }),

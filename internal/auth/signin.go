@@ -12,7 +12,7 @@ type SignInParams struct {
 	Password string
 }
 
-// SignIn checks email and password and begins a session. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
+// SignIn checks email and password and begins a session, or a pending sign-in where a second factor is due. It fails with CodePasswordProviderOff, CodeInvalidEmail, CodeMissingPassword, CodeTooManyAttempts,
 // CodeUnavailable, and with CodeEmailNotFound, CodeWrongPassword or CodeUserDisabled; under enumeration protection with CodeInvalidCredentials for the first two.
 func (s *Service) SignIn(ctx context.Context, c Caller, params SignInParams) (Tokens, error) {
 	ctx = withTrail(ctx, c)
@@ -82,8 +82,7 @@ func blocked(p *Project, u User) *Error {
 // finishSignIn begins the session of a user whose password was right: checked is the account as it was then.
 func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, rehash string) (Tokens, error) {
 	var u User
-	var session Session
-	var refresh string
+	var begun issued
 	err := s.store.Update(ctx, func(tx Tx) (err error) {
 		if u, err = tx.GetUser(ctx, checked.Project, checked.ID); err != nil {
 			return err
@@ -106,11 +105,10 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 		if err := s.refundSignInTry(ctx, tx, c, accountName(checked)); err != nil {
 			return err
 		}
-		if err := s.audit(ctx, tx, c, EventSignIn, OutcomeAllowed, u.ID, "provider", ProviderPassword); err != nil {
+		if begun, err = s.issueSession(ctx, tx, c, u, ProviderPassword); err != nil {
 			return err
 		}
-		session, refresh, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
-		return err
+		return s.audit(ctx, tx, c, begun.event(), OutcomeAllowed, u.ID, "provider", ProviderPassword)
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -120,5 +118,5 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 	case err != nil:
 		return Tokens{}, err
 	}
-	return s.signSession(ctx, c.Project, u, session, refresh)
+	return s.signIssued(ctx, c.Project, u, begun)
 }

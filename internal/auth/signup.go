@@ -12,7 +12,8 @@ type SignUpParams struct {
 	Password string
 }
 
-// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified. With signUpByMail
+// SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified; where it
+// requires a second factor, the answer is a pending sign-in that enrolls one. With signUpByMail
 // the result is Mailed, and the same whether or not the address has an account already: the mail tells.
 // It fails with CodePasswordProviderOff, CodeSignUpOff, CodeInvalidEmail, CodeMissingPassword, CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts,
 // CodeBlockedByHook and CodeUnavailable.
@@ -102,10 +103,9 @@ func (s *Service) newUser(c Caller, email Email) (User, error) {
 }
 
 func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens, error) {
-	var session Session
-	var refresh string
+	var begun issued
 	err := s.store.Update(ctx, func(tx Tx) error {
-		session, refresh = Session{}, ""
+		begun = issued{}
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 		if u.Blocked() {
 			return nil
 		}
-		session, refresh, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
+		begun, err = s.issueSession(ctx, tx, c, u, ProviderPassword)
 		return err
 	})
 	if errors.Is(err, ErrConflict) {
@@ -136,10 +136,7 @@ func (s *Service) createSignedUp(ctx context.Context, c Caller, u User) (Tokens,
 	if c.Project.Settings.SignUpByMail {
 		return Tokens{User: User{Email: u.Email, VerificationRequired: true}, Mailed: true}, nil
 	}
-	if refresh == "" {
-		return Tokens{User: u}, nil
-	}
-	return s.signSession(ctx, c.Project, u, session, refresh)
+	return s.signIssued(ctx, c.Project, u, begun)
 }
 
 // tellHolder mails the holder of an account that somebody tried to have another with its address: the answer does not tell, the mail does (P28). It holds a way in, since

@@ -51,6 +51,14 @@ type Reader interface {
 	ListIdentityProviders(ctx context.Context, p ProjectID) ([]IdentityProvider, error) // by id
 	GetSignInFlow(ctx context.Context, p ProjectID, sessionHash []byte) (SignInFlow, error)
 
+	// ListSecondFactors gives the user's factors, unconfirmed ones too, the oldest first.
+	ListSecondFactors(ctx context.Context, p ProjectID, user UserID) ([]SecondFactor, error)
+	// GetPasskey finds a confirmed passkey by the hash of its credential id.
+	GetPasskey(ctx context.Context, p ProjectID, credentialHash []byte) (SecondFactor, error)
+	CountRecoveryCodes(ctx context.Context, p ProjectID, user UserID) (int, error)
+	// GetPendingSignIn finds one that has not expired at now.
+	GetPendingSignIn(ctx context.Context, p ProjectID, hash []byte, now time.Time) (PendingSignIn, error)
+
 	// ListSigningKeys gives all keys that are still stored, the newest first.
 	ListSigningKeys(ctx context.Context, p ProjectID) ([]SigningKey, error)
 
@@ -112,6 +120,8 @@ type Tx interface {
 	CreateSession(ctx context.Context, s Session) error
 	// TouchSession fails with ErrNotFound where there is no such living session.
 	TouchSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
+	// StrengthenSession notes the second factor that was proven in a session. It fails with ErrNotFound where there is no such living session.
+	StrengthenSession(ctx context.Context, p ProjectID, id SessionID, kind SecondFactorKind, factor SecondFactorID) error
 	// RevokeSession fails with ErrNotFound where there is no such living session.
 	RevokeSession(ctx context.Context, p ProjectID, id SessionID, now time.Time) error
 	// RevokeUserSessions revokes the user's living sessions but the one to keep ("" keeps none), and says how many.
@@ -138,6 +148,31 @@ type Tx interface {
 	CreateSignInFlow(ctx context.Context, f SignInFlow) error
 	// ConsumeSignInFlow uses a flow up, in one statement. ErrNotFound where it is unknown, used, or expired at now.
 	ConsumeSignInFlow(ctx context.Context, p ProjectID, sessionHash []byte, now time.Time) (SignInFlow, error)
+
+	// CreateSecondFactor fails with ErrConflict where the id is taken.
+	CreateSecondFactor(ctx context.Context, f SecondFactor) error
+	// ConfirmSecondFactor writes ConfirmedAt, also as the last use, Counter, Credential and CredentialHash of an unconfirmed factor, in one statement. It fails with
+	// ErrNotFound where there is none, and with ErrConflict where the credential is known.
+	ConfirmSecondFactor(ctx context.Context, f SecondFactor) error
+	// UseSecondFactor writes what a use changes, in one statement. ErrNotFound unless the factor is confirmed and its counter grows, or is and stays 0.
+	UseSecondFactor(ctx context.Context, p ProjectID, id SecondFactorID, counter int64, credential []byte, now time.Time) error
+	DeleteSecondFactor(ctx context.Context, p ProjectID, user UserID, id SecondFactorID) error
+	DeleteUnconfirmedSecondFactors(ctx context.Context, p ProjectID, user UserID) error
+	// DeleteSecondFactors deletes the user's factors and recovery codes, and says how many factors.
+	DeleteSecondFactors(ctx context.Context, p ProjectID, user UserID) (int, error)
+	ReplaceRecoveryCodes(ctx context.Context, p ProjectID, user UserID, hashes [][]byte, now time.Time) error
+	// UseRecoveryCode uses a code up, in one statement. ErrNotFound where the user has no such code.
+	UseRecoveryCode(ctx context.Context, p ProjectID, user UserID, hash []byte) error
+	CreatePendingSignIn(ctx context.Context, p PendingSignIn) error
+	// TryPendingSignIn counts a try, in one statement. ErrNotFound where it is unknown, expired at now, or was tried most times.
+	TryPendingSignIn(ctx context.Context, p ProjectID, hash []byte, most int, now time.Time) (PendingSignIn, error)
+	// ConsumePendingSignIn uses it up, in one statement. ErrNotFound where it is unknown or expired at now.
+	ConsumePendingSignIn(ctx context.Context, p ProjectID, hash []byte, now time.Time) (PendingSignIn, error)
+	VoidPendingSignIns(ctx context.Context, p ProjectID, user UserID) error
+	// PutPasskeyChallenge creates, or replaces the one under the same hash.
+	PutPasskeyChallenge(ctx context.Context, c PasskeyChallenge) error
+	// UsePasskeyChallenge uses it up, in one statement. ErrNotFound where it is unknown or expired at now.
+	UsePasskeyChallenge(ctx context.Context, p ProjectID, purpose PasskeyPurpose, hash []byte, now time.Time) (PasskeyChallenge, error)
 
 	CreateSigningKey(ctx context.Context, k SigningKey) error
 	// RetireSigningKey ends its signing and sets the end of its publication.
@@ -171,8 +206,8 @@ type Tx interface {
 	// ReplaceSealed swaps one sealed value where it still is old; ErrNotFound where it changed meanwhile.
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
-	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows and sessions that ended before the given instant,
-	// spent limits, expired signing keys, sent mail, decisions, audit records and webhook deliveries older than their retention. It says how many.
+	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows, pending sign-ins,
+	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records and webhook deliveries older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 
 	// CreateWebhook fails with ErrConflict where the id is taken, or for a second blocking one. UpdateWebhook writes all fields but Project, ID, Kind and CreatedAt.
@@ -233,6 +268,7 @@ const (
 	SealedProvider       SealedKind = "identity_providers.secret_sealed"
 	SealedFlow           SealedKind = "sign_in_flows.verifier_sealed"
 	SealedWebhook        SealedKind = "webhooks.secret_sealed"
+	SealedSecondFactor   SealedKind = "second_factors.secret_sealed"
 )
 
 // SealedValue is one sealed value and where it lies.

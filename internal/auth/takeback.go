@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,7 @@ const (
 	changedPassword = "password"
 	changedLinked   = "linked"
 	changedUnlinked = "unlinked"
+	changedFactor   = "second factor"
 )
 
 // undoOf describes a change of identities so that it can be taken back.
@@ -50,8 +52,9 @@ func (s *Service) tellOwner(ctx context.Context, tx Tx, c Caller, kind MailKind,
 	return nil
 }
 
-// TakeBack undoes a change of password or identities with the code that the account's address was mailed. Its owner is proven by that, and whoever made the change may
-// hold the rest too: so the password and all sessions go, and a reset link is sent (P2, P22). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and
+// TakeBack undoes a change of password, identities or second factors with the code that the account's address was mailed. Its owner is proven by that, and whoever made the change may
+// hold the rest too: so the password and all sessions go, every way in that was
+// added since the change goes, and a reset link is sent (P2, P22). It fails with CodeMissingOOBCode, CodeInvalidOOBCode, CodeExpiredOOBCode and
 // CodeTooManyAttempts.
 func (s *Service) TakeBack(ctx context.Context, c Caller, code string) error {
 	ctx = withTrail(ctx, c)
@@ -77,6 +80,9 @@ func (s *Service) takeBack(ctx context.Context, c Caller, code string) error {
 		if _, err := s.dropPlanted(ctx, tx, u, found.Email, nil); err != nil {
 			return err
 		}
+		if err := s.dropAddedSince(ctx, tx, u, found.CreatedAt); err != nil {
+			return err
+		}
 		if err := s.undo(ctx, tx, u, found.Undoes); err != nil {
 			return err
 		}
@@ -98,10 +104,44 @@ func (s *Service) takeBack(ctx context.Context, c Caller, code string) error {
 	return s.codeDenied(ctx, c, EventTakenBack, found.User, err)
 }
 
+// dropAddedSince takes away identities and second factors that came at the instant or later.
+func (s *Service) dropAddedSince(ctx context.Context, tx Tx, u User, since time.Time) error {
+	identities, err := tx.ListIdentities(ctx, u.Project, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, i := range identities {
+		if i.CreatedAt.Before(since) {
+			continue
+		}
+		if err := tx.DeleteIdentity(ctx, u.Project, i.ProviderID, i.Subject); err != nil {
+			return err
+		}
+	}
+	factors, err := tx.ListSecondFactors(ctx, u.Project, u.ID)
+	if err != nil {
+		return err
+	}
+	older := slices.DeleteFunc(slices.Clone(factors), func(f SecondFactor) bool { return f.ConfirmedAt.IsZero() || !f.ConfirmedAt.Before(since) })
+	if len(older) == 0 {
+		_, err := tx.DeleteSecondFactors(ctx, u.Project, u.ID) // recovery codes too
+		return err
+	}
+	for _, f := range factors {
+		if slices.ContainsFunc(older, func(o SecondFactor) bool { return o.ID == f.ID }) {
+			continue
+		}
+		if err := tx.DeleteSecondFactor(ctx, u.Project, u.ID, f.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // undo reverses a change of identities, as far as the identity is still where the change left it.
 func (s *Service) undo(ctx context.Context, tx Tx, u User, undoes map[string]string) error {
-	if undoes[undoChange] == changedPassword {
-		return nil // no password survives a take-back
+	if change := undoes[undoChange]; change != changedLinked && change != changedUnlinked {
+		return nil // no password and no added factor survives a take-back
 	}
 	identity := Identity{
 		Project: u.Project, User: u.ID, ProviderID: undoes[undoProvider], Subject: undoes[undoSubject], Email: undoes[undoEmail], EmailVerified: undoes[undoVouched] == "true",

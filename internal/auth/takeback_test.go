@@ -107,3 +107,30 @@ func TestIdentityChangesAreTakenBack(t *testing.T) {
 	}
 	h.wantEnded(tokens)
 }
+
+// Whoever got into an account and added a factor of their own is thrown out with it; the owner's own stays.
+func TestAddedFactorIsTakenBack(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.verified(ada)
+	h.enrollApp(h.as(up.IDToken))
+	h.must(h.TakeBack(h.ctx, h.anyone(), h.code(auth.MailSecondFactorChanged, ada)))
+	h.wantEnded(up)
+	if factors, err := h.store.ListSecondFactors(h.ctx, h.id, up.User.ID); err != nil || len(factors) != 0 {
+		t.Errorf("factors after taking back: %v, %v", factors, err)
+	}
+	h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), goodPW))
+	in, err := h.signIn(ada, goodPW)
+	h.must(err)
+	if in.IDToken == "" {
+		t.Error("the owner is asked for a factor that somebody else added")
+	}
+
+	h.enrollApp(h.as(in.IDToken)) // the owner's own
+	h.newMails(ada)
+	h.clock.Advance(time.Minute)
+	h.must(h.ChangePassword(h.ctx, h.as(in.IDToken), goodPW, h.secret(otherPW)))
+	h.must(h.TakeBack(h.ctx, h.anyone(), h.code(auth.MailPasswordChanged, ada)))
+	if factors, err := h.store.ListSecondFactors(h.ctx, h.id, up.User.ID); err != nil || len(factors) != 1 {
+		t.Errorf("an older factor went too: %v, %v", factors, err)
+	}
+}

@@ -383,3 +383,20 @@ func instantText(t time.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339)
 }
+
+// noteSecondFactor notes what kind of second factor was shown and whether it was right, never the proof itself.
+func noteSecondFactor(ctx context.Context, u User, proof SecondFactorProof, proven provenFactor, err error) {
+	noteUser(ctx, u.ID)
+	shown := "code"
+	switch {
+	case proof.RecoveryCode != "":
+		shown = "recovery code"
+	case len(proof.Credential) > 0:
+		shown = "passkey"
+	}
+	outcome, reason := OutcomePassed, "" // a recovery code and a replay are found out at the use
+	if err != nil {
+		outcome, reason = OutcomeRefused, string(CodeOf(err))
+	}
+	note(ctx, StepSecondFactor, outcome, "of", "second factor", "shown", shown, "enrolled", string(proven.kind), "reason", reason)
+}

@@ -135,9 +135,9 @@ func (s *Service) userByID(ctx context.Context, c Caller, id UserID) (User, erro
 	return u, nil
 }
 
-// dropPlanted drops what was planted while the account's address was unproven: identities, unless they vouch for the address that is proven now, and ways back to
-// addresses that nobody ever proved (P2).
-// keep, which may be nil, spares some. It tells whether identities went.
+// dropPlanted drops what was planted while the account's address was unproven: identities, unless they vouch for the address that is proven now, ways back to
+// addresses that nobody ever proved, and second factors (P2).
+// keep, which may be nil, spares some identities, and the factors with them where no identity has to go. It tells whether identities went.
 func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email, keep func(User, Identity) bool) (dropped bool, err error) {
 	if u.EmailVerified {
 		return false, nil
@@ -160,6 +160,11 @@ func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email, 
 			return false, fmt.Errorf("delete identity: %w", err)
 		}
 		dropped = true
+	}
+	if dropped || keep == nil {
+		if _, err := tx.DeleteSecondFactors(ctx, u.Project, u.ID); err != nil {
+			return false, fmt.Errorf("delete second factors: %w", err)
+		}
 	}
 	return dropped, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/passkey"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/storetest"
@@ -37,7 +38,7 @@ func Config(t testing.TB, now func() time.Time) auth.Config {
 		t.Fatal(err)
 	}
 	return auth.Config{
-		Store: storetest.Open(t), Keyring: keyring, Mail: renderer, Hashing: password.NewQueue(2, 8), Clock: now, Rand: rand.Reader, PublicURL: public,
+		Store: storetest.Open(t), Keyring: keyring, Mail: renderer, Passkeys: passkey.Client{}, Hashing: password.NewQueue(2, 8), Clock: now, Rand: rand.Reader, PublicURL: public,
 		Log: slog.New(slog.DiscardHandler), Pause: func(context.Context, time.Duration) {},
 	}
 }

@@ -73,6 +73,15 @@ var answers = map[auth.Code]answer{
 	auth.CodeIdentityInUse:           answerRefused,
 	auth.CodeLastWayIn:               answerRefused,
 	auth.CodeBlockedByHook:           answerRefused,
+
+	auth.CodeInvalidPendingCredential: answerRefused,
+	auth.CodeInvalidSecondFactorCode:  answerRefused,
+	auth.CodeSecondFactorNotFound:     answerRefused,
+	auth.CodeInvalidPasskey:           answerRefused,
+	auth.CodeSecondFactorLimit:        answerRefused,
+	auth.CodeSecondFactorOff:          answerRefused,
+	auth.CodeLastSecondFactor:         answerRefused,
+	auth.CodePasskeysNotSetUp:         answerRefused,
 }
 
 // answerTo finds how err is shown, and sets the headers that go with it. What is unknown is internal (P46).

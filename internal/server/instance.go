@@ -12,6 +12,7 @@ import (
 	"github.com/doorward/doorward/internal/breached"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/mail"
+	"github.com/doorward/doorward/internal/passkey"
 	"github.com/doorward/doorward/internal/password"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
@@ -72,7 +73,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	}
 	i.webhooks, i.courier = webhook.NewClient(c.Clock, webhook.Options{}), &webhook.Worker{}
 	i.Service = auth.NewService(auth.Config{
-		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
+		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
 		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
 	})

@@ -7,10 +7,11 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-const sessionColumns = `project, id, user_id, provider_id, created_at, last_used_at, revoked_at, addr, user_agent`
+const sessionColumns = `project, id, user_id, provider_id, created_at, last_used_at, revoked_at, addr, user_agent, second_factor,
+	second_factor_id`
 
 func sessionFields(s *auth.Session) []any {
-	return []any{&s.Project, &s.ID, &s.User, &s.ProviderID, &s.CreatedAt, &s.LastUsedAt, &s.RevokedAt, &s.Addr, &s.UserAgent}
+	return []any{&s.Project, &s.ID, &s.User, &s.ProviderID, &s.CreatedAt, &s.LastUsedAt, &s.RevokedAt, &s.Addr, &s.UserAgent, &s.SecondFactor, &s.SecondFactorID}
 }
 
 func (r reader) GetSession(ctx context.Context, p auth.ProjectID, id auth.SessionID) (auth.Session, error) {
@@ -32,13 +33,17 @@ func (r reader) ListSessions(ctx context.Context, p auth.ProjectID, user auth.Us
 }
 
 func (t *tx) CreateSession(ctx context.Context, s auth.Session) error {
-	return create(ctx, t.q, `INSERT INTO sessions (`+sessionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-		s.Project, s.ID, s.User, s.ProviderID, s.CreatedAt, s.LastUsedAt, s.RevokedAt, s.Addr, s.UserAgent)
+	return create(ctx, t.q, `INSERT INTO sessions (`+sessionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		s.Project, s.ID, s.User, s.ProviderID, s.CreatedAt, s.LastUsedAt, s.RevokedAt, s.Addr, s.UserAgent, s.SecondFactor, s.SecondFactorID)
 }
 
 // TouchSession fails with ErrNotFound where there is no such living session.
 func (t *tx) TouchSession(ctx context.Context, p auth.ProjectID, id auth.SessionID, now time.Time) error {
 	return change(ctx, t.q, `UPDATE sessions SET last_used_at = $3 WHERE project = $1 AND id = $2 AND revoked_at = 0`, p, id, now)
+}
+
+func (t *tx) StrengthenSession(ctx context.Context, p auth.ProjectID, id auth.SessionID, kind auth.SecondFactorKind, factor auth.SecondFactorID) error {
+	return change(ctx, t.q, `UPDATE sessions SET second_factor = $3, second_factor_id = $4 WHERE project = $1 AND id = $2 AND revoked_at = 0`, p, id, kind, factor)
 }
 
 func (t *tx) RevokeSession(ctx context.Context, p auth.ProjectID, id auth.SessionID, now time.Time) error {

@@ -9,8 +9,13 @@ import (
 
 // The sweeps delete the rows of one kind that ended before $1, at most $2 of them.
 const (
-	sweepCodes    = `DELETE FROM oob_codes WHERE (project, hash) IN (SELECT project, hash FROM oob_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
-	sweepFlows    = `DELETE FROM sign_in_flows WHERE (project, id) IN (SELECT project, id FROM sign_in_flows WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepCodes      = `DELETE FROM oob_codes WHERE (project, hash) IN (SELECT project, hash FROM oob_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepFlows      = `DELETE FROM sign_in_flows WHERE (project, id) IN (SELECT project, id FROM sign_in_flows WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepPendings   = `DELETE FROM pending_sign_ins WHERE (project, hash) IN (SELECT project, hash FROM pending_sign_ins WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepChallenges = `DELETE FROM passkey_challenges WHERE (project, purpose, hash) IN
+		(SELECT project, purpose, hash FROM passkey_challenges WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepUnconfirmed = `DELETE FROM second_factors WHERE (project, id) IN
+		(SELECT project, id FROM second_factors WHERE confirmed_at = 0 AND created_at < $1 ORDER BY created_at LIMIT $2)`
 	sweepSessions = `DELETE FROM sessions WHERE (project, id) IN (SELECT project, id FROM sessions WHERE revoked_at > 0 AND revoked_at < $1 ORDER BY revoked_at LIMIT $2)`
 	sweepLimits   = `DELETE FROM limits WHERE (project, limit_key) IN (SELECT project, limit_key FROM limits WHERE arrival <= $1 ORDER BY arrival LIMIT $2)`
 	sweepKeys     = `DELETE FROM signing_keys WHERE (project, id) IN (SELECT project, id FROM signing_keys WHERE expires_at > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`
@@ -34,6 +39,9 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 	}{
 		{sweepCodes, now.Add(-r.Codes)},
 		{sweepFlows, now},
+		{sweepPendings, now},
+		{sweepChallenges, now},
+		{sweepUnconfirmed, now.Add(-auth.UnconfirmedFor)},
 		{sweepSessions, now.Add(-r.Sessions)},
 		{sweepLimits, now},
 		{sweepKeys, now},

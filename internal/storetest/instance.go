@@ -282,7 +282,14 @@ func testSweep(t *testing.T, s auth.Store) {
 			tx.CreateDecision(ctx, auth.Decision{Project: one, ID: "gone", Reference: "R", At: after(-51)}),
 			tx.CreateDecision(ctx, auth.Decision{Project: one, ID: "kept", Reference: "R", At: after(-49)}),
 			tx.CreateAudit(ctx, auth.AuditRecord{Project: one, ID: "0gone", At: after(-41)}),
-			tx.CreateAudit(ctx, auth.AuditRecord{ID: "1kept", At: after(-39)}))
+			tx.CreateAudit(ctx, auth.AuditRecord{ID: "1kept", At: after(-39)}),
+			tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "gone", User: anna, CreatedAt: now.Add(-auth.UnconfirmedFor - time.Second)}),
+			tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "young", User: anna, CreatedAt: now}),
+			tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "confirmed", User: anna, ConfirmedAt: after(-99)}),
+			tx.CreatePendingSignIn(ctx, auth.PendingSignIn{Project: one, Hash: []byte("gone"), User: anna, ExpiresAt: after(-1)}),
+			tx.CreatePendingSignIn(ctx, auth.PendingSignIn{Project: one, Hash: []byte("kept"), User: anna, ExpiresAt: after(1)}),
+			tx.PutPasskeyChallenge(ctx, auth.PasskeyChallenge{Project: one, Purpose: "first", Hash: []byte("gone"), State: []byte("s"), ExpiresAt: after(-1)}),
+			tx.PutPasskeyChallenge(ctx, auth.PasskeyChallenge{Project: one, Purpose: "first", Hash: []byte("kept"), State: []byte("s"), ExpiresAt: after(1)}))
 	})
 	take(t, s, one, "gone", after(-99), time.Second, 5)
 	for range 5 {
@@ -296,7 +303,7 @@ func testSweep(t *testing.T, s auth.Store) {
 		})
 		return n
 	}
-	wantEqual(t, "swept", sweep(now, retention, 100), 7)
+	wantEqual(t, "swept", sweep(now, retention, 100), 10)
 	wantEqual(t, "swept again", sweep(now, retention, 100), 0)
 	wantEqual(t, "decisions", decisionIDs(must[[]auth.Decision](t)(s.ListDecisions(ctx, one, "R", 9))), []string{"kept"})
 	_, err := s.GetOOBCode(ctx, one, []byte("gone"))
@@ -311,6 +318,13 @@ func testSweep(t *testing.T, s auth.Store) {
 	wantError(t, "young session", err, nil)
 	wantEqual(t, "keys", ids(must[[]auth.SigningKey](t)(s.ListSigningKeys(ctx, one)), func(k auth.SigningKey) auth.KeyID { return k.ID }), []string{"kept", "active"})
 	wantEqual(t, "mails", mailIDs(must[[]auth.OutboxMail](t)(s.ListMail(ctx, "", "", "", 9))), []string{"kept", "dead"})
+	wantEqual(t, "factors", ids(must[[]auth.SecondFactor](t)(s.ListSecondFactors(ctx, one, anna)), func(f auth.SecondFactor) auth.SecondFactorID { return f.ID }), []string{"confirmed", "young"})
+	_, err = s.GetPendingSignIn(ctx, one, []byte("kept"), now)
+	wantError(t, "young pending sign-in", err, nil)
+	update(t, s, func(tx auth.Tx) error {
+		_, err := tx.UsePasskeyChallenge(ctx, one, "first", []byte("kept"), now)
+		return err
+	})
 	wantEqual(t, "spent limit", take(t, s, one, "kept", now, time.Second, 5), time.Second)
 
 	records := func() []string {

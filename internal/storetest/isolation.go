@@ -23,6 +23,11 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
 		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
 		tx.CreateSignInFlow(ctx, flowOf(p)),
+		tx.CreateSecondFactor(ctx, factorOf(p, "factor", "credential")),
+		tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: p, ID: "unconfirmed", User: anna, Kind: auth.FactorTOTP, SecretSealed: []byte("secret"), CreatedAt: now}),
+		tx.ReplaceRecoveryCodes(ctx, p, anna, [][]byte{[]byte("recovery")}, now),
+		tx.CreatePendingSignIn(ctx, auth.PendingSignIn{Project: p, Hash: []byte("pending"), User: anna, CreatedAt: now, ExpiresAt: after(60)}),
+		tx.PutPasskeyChallenge(ctx, challengeOf(p, anna)),
 		tx.CreateSigningKey(ctx, auth.SigningKey{Project: p, ID: "key", PublicJWK: []byte("{}"), PrivateSealed: []byte("private")}),
 		tx.PutMailTemplate(ctx, auth.MailTemplate{Project: p, Kind: auth.MailInvite, Language: "en", Subject: "Hello"}),
 		tx.CreateMail(ctx, auth.OutboxMail{Project: p, ID: "mail", State: auth.MailKept, Sealed: []byte("message")}),
@@ -46,6 +51,18 @@ func flowOf(p auth.ProjectID) auth.SignInFlow {
 
 func decisionOf(p auth.ProjectID, id auth.AuditID, user auth.UserID) auth.Decision {
 	return auth.Decision{Project: p, ID: id, Reference: auth.Reference("REFERENCE-OF-" + id), At: now, Event: auth.EventSignIn, Outcome: auth.OutcomeDenied, User: user}
+}
+
+// factorOf is a confirmed passkey of Anna's.
+func factorOf(p auth.ProjectID, id auth.SecondFactorID, credential string) auth.SecondFactor {
+	return auth.SecondFactor{
+		Project: p, ID: id, User: anna, Kind: auth.FactorPasskey, Name: "key", CredentialHash: []byte(credential), Credential: []byte("{}"), Counter: 1, CreatedAt: now,
+		ConfirmedAt: after(1), LastUsedAt: after(2),
+	}
+}
+
+func challengeOf(p auth.ProjectID, user auth.UserID) auth.PasskeyChallenge {
+	return auth.PasskeyChallenge{Project: p, Purpose: "second", Hash: []byte("challenge"), User: user, State: []byte("state"), ExpiresAt: after(60)}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -80,6 +97,14 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("source", known, err)
 	code, err := r.GetOOBCode(ctx, p, []byte("code"))
 	put("code", code, err)
+	factors, err := r.ListSecondFactors(ctx, p, anna)
+	put("factors", factors, err)
+	passkey, err := r.GetPasskey(ctx, p, []byte("credential"))
+	put("passkey", passkey, err)
+	recovery, err := r.CountRecoveryCodes(ctx, p, anna)
+	put("recovery codes", recovery, err)
+	pending, err := r.GetPendingSignIn(ctx, p, []byte("pending"), now)
+	put("pending", pending, err)
 	providers, err := r.ListIdentityProviders(ctx, p)
 	put("providers", providers, err)
 	flow, err := r.GetSignInFlow(ctx, p, []byte("session"))
@@ -151,6 +176,59 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	},
 	"ListOOBCodes": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ListOOBCodes(ctx, two, anna, auth.PurposeInvite)
+	},
+	"ListSecondFactors": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSecondFactors(ctx, two, anna) },
+	"GetPasskey": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetPasskey(ctx, two, []byte("credential"))
+	},
+	"CountRecoveryCodes": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountRecoveryCodes(ctx, two, anna) },
+	"GetPendingSignIn": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetPendingSignIn(ctx, two, []byte("pending"), now)
+	},
+	"StrengthenSession": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.StrengthenSession(ctx, two, "session", auth.FactorTOTP, "factor")
+	}),
+	"CreateSecondFactor": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateSecondFactor(ctx, factorOf(two, "new", "new"))
+	}),
+	"ConfirmSecondFactor": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.ConfirmSecondFactor(ctx, auth.SecondFactor{Project: two, ID: "unconfirmed", User: anna, ConfirmedAt: now})
+	}),
+	"UseSecondFactor": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.UseSecondFactor(ctx, two, "factor", 9, nil, now)
+	}),
+	"DeleteSecondFactor": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.DeleteSecondFactor(ctx, two, anna, "factor")
+	}),
+	"DeleteUnconfirmedSecondFactors": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.DeleteUnconfirmedSecondFactors(ctx, two, anna)
+	}),
+	"DeleteSecondFactors": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.DeleteSecondFactors(ctx, two, anna) },
+	"ReplaceRecoveryCodes": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.ReplaceRecoveryCodes(ctx, two, anna, nil, now)
+	}),
+	"UseRecoveryCode": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.UseRecoveryCode(ctx, two, anna, []byte("recovery"))
+	}),
+	"CreatePendingSignIn": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreatePendingSignIn(ctx, auth.PendingSignIn{Project: two, Hash: []byte("new"), User: anna, ExpiresAt: after(60)})
+	}),
+	"TryPendingSignIn": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.TryPendingSignIn(ctx, two, []byte("pending"), 5, now)
+	},
+	"ConsumePendingSignIn": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ConsumePendingSignIn(ctx, two, []byte("pending"), now)
+	},
+	"VoidPendingSignIns": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidPendingSignIns(ctx, two, anna) }),
+	"PutPasskeyChallenge": func(ctx context.Context, tx auth.Tx) (any, error) {
+		if err := tx.PutPasskeyChallenge(ctx, challengeOf(two, "")); err != nil {
+			return nil, err
+		}
+		still, err := tx.UsePasskeyChallenge(ctx, one, "second", []byte("challenge"), now)
+		return still.User != anna, err // it replaced the wrong project's
+	},
+	"UsePasskeyChallenge": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.UsePasskeyChallenge(ctx, two, "second", []byte("challenge"), now)
 	},
 	"ListSigningKeys":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSigningKeys(ctx, two) },
 	"ListMailTemplates": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListMailTemplates(ctx, two) },
@@ -365,7 +443,7 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 	other := must[map[string]any](t)(snapshot(ctx, s, two))
 	update(t, s, func(tx auth.Tx) error { return tx.DeleteUser(ctx, one, anna) })
 	left := must[map[string]any](t)(snapshot(ctx, s, one))
-	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code", "decisions"} {
+	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code", "decisions", "factors", "passkey", "recovery codes", "pending"} {
 		if v := reflect.ValueOf(left[name]); !v.IsZero() {
 			t.Errorf("%s left: %+v", name, v)
 		}

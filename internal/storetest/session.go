@@ -14,7 +14,7 @@ func testSessions(t *testing.T, s auth.Store) {
 	ctx := t.Context()
 	addProjects(t, s, one)
 	addUsers(t, s, anna, bert)
-	full := auth.Session{Project: one, ID: "s1", User: anna, ProviderID: "password", CreatedAt: now, LastUsedAt: after(1), Addr: netip.MustParseAddr("2001:db8::1"), UserAgent: "test"}
+	full := auth.Session{Project: one, ID: "s1", User: anna, ProviderID: "password", CreatedAt: now, LastUsedAt: after(1), Addr: netip.MustParseAddr("2001:db8::1"), UserAgent: "test", SecondFactor: auth.FactorTOTP, SecondFactorID: "f1"}
 	update(t, s, func(tx auth.Tx) error {
 		return errors.Join(
 			tx.CreateSession(ctx, full),
@@ -48,6 +48,13 @@ func testSessions(t *testing.T, s auth.Store) {
 		wantError(t, "RevokeSession", s.Update(ctx, func(tx auth.Tx) error { return tx.RevokeSession(ctx, one, dead, now) }), auth.ErrNotFound)
 		wantError(t, "TouchSession", s.Update(ctx, func(tx auth.Tx) error { return tx.TouchSession(ctx, one, dead, now) }), auth.ErrNotFound)
 	}
+
+	update(t, s, func(tx auth.Tx) error { return tx.StrengthenSession(ctx, one, "s3", auth.FactorPasskey, "f2") })
+	strong := must[auth.Session](t)(s.GetSession(ctx, one, "s3"))
+	wantEqual(t, "second factor", string(strong.SecondFactor)+" "+string(strong.SecondFactorID), "passkey f2")
+	wantError(t, "StrengthenSession of a revoked one", s.Update(ctx, func(tx auth.Tx) error {
+		return tx.StrengthenSession(ctx, one, "s2", auth.FactorPasskey, "f2")
+	}), auth.ErrNotFound)
 
 	revoke := func(keep auth.SessionID) (n int) {
 		update(t, s, func(tx auth.Tx) (err error) {
