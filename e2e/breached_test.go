@@ -21,7 +21,7 @@ func TestBreachedPasswords(t *testing.T) {
 		t.Fatalf("breached build: exit code %d\n%s%s", packed.code, packed.stdout, packed.stderr)
 	}
 	s := ownServer(t, serverOptions{args: []string{"--breached-passwords", filter}})
-	hardened := s.newProject(t, "hardened", "selfSignUp=true", "verifyEmailEnforced=false")
+	hardened := s.newProject(t, "hardened", "signUpByMail=false")
 	documented := s.newProject(t, "documented")
 
 	const leak = "WEAK_PASSWORD : Password is known from a data leak"

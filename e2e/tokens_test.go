@@ -32,7 +32,8 @@ func TestIDToken(t *testing.T) {
 	}
 	iat, _ := claims["iat"].(float64)
 	exp, _ := claims["exp"].(float64)
-	if iat < float64(before) || iat > float64(after) || exp != iat+3600 || claims["auth_time"] != iat {
+	began, _ := claims["auth_time"].(float64)
+	if began < float64(before) || began > iat || iat > float64(after) || exp != iat+3600 {
 		t.Errorf("iat %v, exp %v, auth_time %v; the sign-up was at %d to %d", iat, exp, claims["auth_time"], before, after)
 	}
 	if err := verify(a.idToken, p.keys(t)); err != nil {
