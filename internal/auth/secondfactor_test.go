@@ -344,6 +344,23 @@ func TestGuessingCodes(t *testing.T) {
 	}
 }
 
+// What was right is given back: only failures add up.
+func TestRightProofsCostNothing(t *testing.T) {
+	h := newHarness(t, documented)
+	_, _, codes := h.withApp(ada)
+	for _, tries := range []int{4, 4} {
+		pending := h.pending(ada, goodPW)
+		for range tries {
+			_, err := h.complete(pending, code("000000"))
+			h.want(err, auth.CodeInvalidSecondFactorCode)
+		}
+	}
+	for i := range 5 { // two tries are left of the budget
+		_, err := h.complete(h.pending(ada, goodPW), auth.SecondFactorProof{RecoveryCode: codes[i]})
+		h.must(err)
+	}
+}
+
 func TestRequiredSecondFactor(t *testing.T) {
 	h := newHarness(t, documented, with("secondFactor", "required"))
 	up, err := h.trySignUp(ada, goodPW)
