@@ -229,7 +229,7 @@ func (mailTemplateListCmd) Run(a *app, group *mailCmd) error {
 }
 
 type mailTemplateSetCmd struct {
-	Kind        string `arg:"" help:"verify-email, invite, reset-password, change-email, email-changed or second-factor-changed."`
+	Kind        string `arg:"" help:"verify-email, invite, reset-password, change-email, email-changed, account-exists, sign-in-methods, password-changed, identity-linked, identity-unlinked or second-factor-changed."`
 	Language    string `arg:"" help:"BCP 47 tag, as en or pt-BR."`
 	SubjectFile string `help:"Template of the subject." placeholder:"FILE"`
 	TextFile    string `help:"Template of the text." placeholder:"FILE"`
