@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -41,9 +42,14 @@ type jsAnswer struct {
 	}
 }
 
+// installing keeps two tests from installing into the same folder at once.
+var installing sync.Mutex
+
 // installJS runs `npm ci` in js/, unless what the lockfile names is installed already.
 func installJS(t *testing.T) {
 	t.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("the tests of the JavaScript client need %s: %v", tool, err)
