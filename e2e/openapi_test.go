@@ -90,23 +90,8 @@ func selectsProject(template string) bool {
 	return false
 }
 
-// adminCredentials puts an admin token wherever the document says one may go.
-func adminCredentials(c client, token string) client {
-	c = c.admin(token)
-	components := documents.admin.model.Components
-	if components == nil || components.SecuritySchemes == nil {
-		return c
-	}
-	for scheme := range components.SecuritySchemes.ValuesFromOldest() {
-		switch {
-		case scheme.Type == "apiKey" && scheme.In == "header":
-			c = c.with(scheme.Name, token)
-		case scheme.Type == "http" && strings.EqualFold(scheme.Scheme, "bearer"):
-			c = c.bearer(token)
-		}
-	}
-	return c
-}
+// adminCredentials shows an admin token as a bearer. Shown in two places at once it would count as none.
+func adminCredentials(c client, token string) client { return c.bearer(token) }
 
 // TestAdminAPI walks the admin API's document: no operation answers a caller without authority, none lets a
 // project's admin token into another project, and to the right token each answers as documented, whatever
@@ -123,7 +108,7 @@ func TestAdminAPI(t *testing.T) {
 			method := strings.ToUpper(method)
 			t.Run(method+" "+template, func(t *testing.T) {
 				p, a := shared, user
-				if method == http.MethodDelete { // it may end what it is asked for
+				if method != http.MethodGet { // it may end what it is asked for, or the token that asks
 					p = newProject(t)
 					a = p.signUp(t)
 				}
@@ -142,7 +127,7 @@ func TestAdminAPI(t *testing.T) {
 				}
 				for _, body := range bodies {
 					r := c.do(t, method, path, body)
-					if r.status >= 500 {
+					if r.status >= 500 || (r.status == 401 && selectsProject(template) && body != `{}`) {
 						t.Errorf("%s with %v: %d %s", r.what, body, r.status, r.body)
 					}
 					if body == "[" && (r.status < 400 || r.status > 499) {
