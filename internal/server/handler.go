@@ -27,7 +27,7 @@ func (s *Server) newHandler() http.Handler {
 	everywhere := []web.Mount{
 		{Prefix: "/api/v1", Handler: s.surface("accounts", accounts.Handler())},
 		{Prefix: "/healthz", Handler: s.surface("health", exactly("/healthz", web.Healthz()))},
-		{Prefix: "/readyz", Handler: s.surface("health", exactly("/readyz", web.Readyz(readyTimeout, web.Check{Name: "database", Run: s.instance.Admin.Ready})))},
+		{Prefix: "/readyz", Handler: s.surface("health", exactly("/readyz", s.ready))},
 	}
 	onBareHosts := append([]web.Mount{
 		{Prefix: "/admin/v1", Handler: s.surface("admin", admin.Handler())},

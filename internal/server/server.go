@@ -22,6 +22,7 @@ type Server struct {
 	metrics  *web.Metrics
 	tracer   *sdktrace.TracerProvider // nil where traces are off
 	handler  http.Handler
+	ready    http.Handler
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -37,6 +38,7 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 			return nil, err
 		}
 	}
+	s.ready = web.Readyz(readyTimeout, web.Check{Name: "database", Run: i.Admin.Ready})
 	s.handler = s.newHandler()
 	return s, nil
 }
@@ -95,11 +97,15 @@ const maxScrapers = 16
 // peerShare is the part of all connections, one in so many, that one direct peer may hold.
 const peerShare = 4
 
+// serveMetrics serves metrics, and health a second time: no flood of connections to the public listener reaches it here (P27).
 func (s *Server) serveMetrics(ctx context.Context, ln net.Listener) {
-	router := web.NewRouter([]web.Route{{Method: http.MethodGet, Pattern: "/metrics", Name: "metrics", Handler: func(w http.ResponseWriter, r *http.Request) error {
-		s.metrics.Handler().ServeHTTP(w, r)
-		return nil
-	}}}, writeError)
+	route := func(path string, h http.Handler) web.Route {
+		return web.Route{Method: http.MethodGet, Pattern: path, Name: path[1:], Handler: func(w http.ResponseWriter, r *http.Request) error {
+			h.ServeHTTP(w, r)
+			return nil
+		}}
+	}
+	router := web.NewRouter([]web.Route{route("/metrics", s.metrics.Handler()), route("/healthz", web.Healthz()), route("/readyz", s.ready)}, writeError)
 	err := web.Serve(ctx, web.NewServer(router, web.ServerOptions{Logger: s.config.Log}), web.LimitListener(ln, maxScrapers), time.Second)
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("metrics are not served any more", slog.Any("error", err))

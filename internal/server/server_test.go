@@ -284,6 +284,11 @@ func TestMetricsListener(t *testing.T) {
 			t.Errorf("metrics: %d, no %q", status, want)
 		}
 	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, body := get(t, "http://"+c.MetricsListen+path); status != 200 || !strings.Contains(body, `"ok"`) {
+			t.Errorf("%s beside the metrics: %d %s", path, status, body)
+		}
+	}
 	if status, _ := get(t, "http://"+c.MetricsListen+"/api/v1/openapi.json"); status != 404 {
 		t.Errorf("the metrics' listener serves the API: %d", status)
 	}
