@@ -127,13 +127,14 @@ func (a *Admin) RevokeUserSessions(ctx context.Context, c Caller, id UserID) (n 
 		return 0, err
 	}
 	err = a.store.Update(ctx, func(tx Tx) error {
-		if _, err := tx.GetUser(ctx, c.Project.ID, id); err != nil {
+		u, err := tx.GetUser(ctx, c.Project.ID, id)
+		if err != nil {
 			return err
 		}
 		if n, err = tx.RevokeUserSessions(ctx, c.Project.ID, id, "", a.now()); err != nil {
 			return err
 		}
-		if err := tx.VoidPendingSignIns(ctx, c.Project.ID, id); err != nil {
+		if err := voidBegun(ctx, tx, u); err != nil {
 			return err
 		}
 		return a.audit(ctx, tx, c, EventSessionRevoked, OutcomeAllowed, id, "sessions", fmt.Sprint(n))

@@ -69,8 +69,8 @@ func wantSteps(t *testing.T, d auth.Decision, want ...string) {
 
 const (
 	budgetsPassed1 = "limiter passed budget=sign-in/account_from_this_source source=192.0.2.7 wait_seconds=0"
-	budgetsPassed2 = "limiter passed budget=sign-in/account source=192.0.2.7"
-	budgetsPassed3 = "limiter passed budget=sign-in/source source=192.0.2.7"
+	budgetsPassed2 = "limiter passed budget=sign-in/source source=192.0.2.7"
+	budgetsPassed3 = "limiter passed budget=sign-in/account source=192.0.2.7"
 	budgetsPassed4 = "limiter passed budget=sign-in/project"
 	guessPassed    = "limiter passed budget=guess/source"
 )

@@ -21,11 +21,14 @@ func (s *Service) ChangeEmail(ctx context.Context, c Caller, newEmail string) er
 	if email == user.Email {
 		return nil
 	}
+	if err := s.takeGuess(ctx, c); err != nil { // at who has an account
+		return s.limited(ctx, c, EventEmailChangeAsked, err)
+	}
 	if c.Project.Settings.EmailChange == EmailChangeVerified {
 		return evenlyDone(ctx, s, c, func() error { return s.askEmailChange(ctx, c, user, session, email) })
 	}
 	err = s.commitMail(ctx, func(tx Tx) error {
-		u, err := tx.GetUser(ctx, user.Project, user.ID)
+		u, err := livingUser(ctx, tx, session)
 		if err != nil {
 			return err
 		}
@@ -48,6 +51,10 @@ func (s *Service) emailTaken(ctx context.Context, c Caller, user UserID, err err
 // replaceEmail writes the new address, ends the user's other sessions, voids codes that went to the old address, and tells that address how to take it back.
 func (s *Service) replaceEmail(ctx context.Context, tx Tx, c Caller, u User, email Email, verified bool, keep SessionID) (User, error) {
 	old := u
+	returning, err := s.voidDetours(ctx, tx, u, email)
+	if err != nil {
+		return User{}, err
+	}
 	u.Email, u.EmailVerified, u.UpdatedAt = email, verified, s.now()
 	if err := tx.UpdateUser(ctx, u); err != nil {
 		return User{}, err
@@ -55,15 +62,38 @@ func (s *Service) replaceEmail(ctx context.Context, tx Tx, c Caller, u User, ema
 	if err := s.endSessions(ctx, tx, u, keep); err != nil {
 		return User{}, err
 	}
-	if err := s.tellOldAddress(ctx, tx, c, old, u); err != nil {
+	if err := s.tellOldAddress(ctx, tx, c, old, u, !returning); err != nil {
 		return User{}, err
 	}
 	return u, s.audit(ctx, tx, c, EventEmailChanged, OutcomeAllowed, u.ID)
 }
 
-func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u User) error {
+// voidDetours tells whether the address is one that the account was moved away from, and then ends the ways back to the addresses that it had in between: whoever
+// takes an account round such a detour must not hold a way back to it.
+func (s *Service) voidDetours(ctx context.Context, tx Tx, u User, email Email) (returning bool, err error) {
+	ways, err := tx.ListOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail)
+	if err != nil {
+		return false, fmt.Errorf("ways back: %w", err)
+	}
+	for _, way := range ways {
+		if way.Email != email || !way.ConsumedAt.IsZero() {
+			continue
+		}
+		returning = true
+		if err := tx.VoidLaterOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail, way.CreatedAt); err != nil {
+			return false, err
+		}
+	}
+	return returning, nil
+}
+
+// tellOldAddress mails the address that the account is moved away from, withWayBack with a link that takes it back.
+func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u User, withWayBack bool) error {
 	if old.Email.IsZero() {
 		return nil
+	}
+	if !withWayBack {
+		return s.queueMail(ctx, tx, c, MailEmailChanged, old.Email, old, MailData{NewEmail: string(u.Email)})
 	}
 	p := c.Project
 	purpose := PurposeTakeBackEmail
@@ -94,6 +124,9 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 		return s.deny(ctx, c, EventEmailChangeAsked, user.ID, errEmailInUse)
 	}
 	err = s.commitMail(ctx, func(tx Tx) error {
+		if _, err := livingUser(ctx, tx, session); err != nil {
+			return err
+		}
 		tell := s.askNewAddress
 		if taken {
 			tell = s.tellTakenAddress
@@ -122,7 +155,10 @@ func (s *Service) askNewAddress(ctx context.Context, tx Tx, c Caller, user User,
 	return s.audit(ctx, tx, c, EventEmailChangeAsked, OutcomeAllowed, user.ID)
 }
 
-func (s *Service) tellTakenAddress(ctx context.Context, tx Tx, c Caller, _ User, email Email) error {
+func (s *Service) tellTakenAddress(ctx context.Context, tx Tx, c Caller, user User, email Email) error {
+	if err := tx.VoidOOBCodes(ctx, user.Project, user.ID, PurposeChangeEmail); err != nil { // as the wish for a free address does, or an older code would tell
+		return err
+	}
 	return s.tellHolder(ctx, tx, c, EventEmailChangeAsked, email)
 }
 
@@ -178,8 +214,8 @@ func (s *Service) takeBackEmail(ctx context.Context, c Caller, code string) erro
 		if err := s.evictSquatter(ctx, tx, c, u, found.Email); err != nil {
 			return err
 		}
-		u.EmailVerified = false // of the address that goes: what was joined under it is dropped
-		if _, err := s.dropPlanted(ctx, tx, u, found.Email, nil); err != nil {
+		u.EmailVerified = found.Purpose == PurposeTakeBackEmail // who proved the address before keeps what is older than the change
+		if err := s.cleanForOwner(ctx, tx, u, found); err != nil {
 			return err
 		}
 		// Whoever changed the address again since then holds ways back of their own.
@@ -234,6 +270,11 @@ func (s *Service) giveBack(ctx context.Context, tx Tx, c Caller, u User) (bool, 
 	ways, err := tx.ListOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail)
 	if err != nil {
 		return false, fmt.Errorf("ways back: %w", err)
+	}
+	for _, way := range ways {
+		if way.Email == u.Email { // who proves it now proved it before: the owner, to whom others have moved the account back
+			return false, tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeTakeBackEmail)
+		}
 	}
 	for _, way := range ways {
 		if way.NewEmail != u.Email || !way.ConsumedAt.IsZero() || !way.ExpiresAt.After(s.now()) {

@@ -196,7 +196,7 @@ func (s *Service) confirmable(ctx context.Context, c Caller, u User, proof Enrol
 			if _, err := s.tryPending(ctx, tx, c, proof.PendingCredential); err != nil {
 				return err
 			}
-		} else if err := s.takeFactorTry(ctx, tx, c, u.ID); err != nil {
+		} else if err := s.takeFactorTry(ctx, tx, c, u); err != nil {
 			return err
 		}
 		challenge, err = s.useChallenge(ctx, tx, c.Project.ID, purposeEnroll, string(f.ID), proof.Credential)
@@ -261,10 +261,11 @@ func (s *Service) enrolledSession(ctx context.Context, tx Tx, c Caller, f Second
 		_, begun, err := s.finishPending(ctx, tx, c, pendingCredential, proven)
 		return begun, err
 	}
-	if _, err := livingUser(ctx, tx, *c.session); err != nil {
+	u, err := livingUser(ctx, tx, *c.session)
+	if err != nil {
 		return issued{}, goneMeanwhile(err)
 	}
-	if err := s.refundFactorTry(ctx, tx, c, f.User); err != nil {
+	if err := s.refundFactorTry(ctx, tx, c, u); err != nil {
 		return issued{}, err
 	}
 	if c.session.SecondFactor != "" {

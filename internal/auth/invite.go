@@ -33,7 +33,10 @@ func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (Us
 	if err != nil {
 		return User{}, newError(CodeMissingEmail, "an email address is needed")
 	}
-	if !c.IsAdmin() { // whoever is registered (P28)
+	if !c.IsAdmin() { // whoever is registered (P28); and each question is a guess at that
+		if err := s.takeGuess(ctx, c); err != nil {
+			return User{}, s.limited(ctx, c, EventInvite, err)
+		}
 		if _, err := s.ask(ctx, c, signUpQuestion(email, false, providerInvite)); err != nil {
 			return User{}, err
 		}

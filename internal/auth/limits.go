@@ -21,7 +21,8 @@ const crowd = 5
 func accountName(u User) string { return cmp.Or(string(u.Email), string(u.ID)) }
 
 // signInBudgets are what a try to prove a password counts against: the account from this source, the account from all sources, the source for all accounts, and
-// the project. A source that signed in to the account before has the first alone, so that nobody else's guesses shut its user out (P29).
+// the project. For a source that signed in to the account before only what is
+// its own counts, so that nobody elsewhere can shut its user out (P29).
 func signInBudgets(ctx context.Context, r Reader, c Caller, account string) ([]budget, error) {
 	set, from := c.Project.Settings, source(c.Addr)
 	own := budget{"sign-in/account/" + account + "/" + from, set.SignInAccountInterval, set.SignInAccountBurst}
@@ -29,13 +30,14 @@ func signInBudgets(ctx context.Context, r Reader, c Caller, account string) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("known source: %w", err)
 	}
-	if known {
-		return []budget{own}, nil
+	bySource := budget{"sign-in/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst}
+	if known { // the source's own budget counts all the same, or its end would tell which accounts know the source (P28)
+		return []budget{own, bySource}, nil
 	}
 	return []budget{
 		own,
+		bySource,
 		{"sign-in/account/" + account, set.SignInAccountInterval / crowd, set.SignInAccountBurst * crowd},
-		{"sign-in/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst},
 		{"sign-in/project", set.SignInProjectInterval, set.SignInProjectBurst},
 	}, nil
 }
@@ -61,14 +63,23 @@ func (s *Service) refundSignInTry(ctx context.Context, tx Tx, c Caller, account 
 
 // mailBudgets are what a mail that somebody asks for counts against: the mailbox from this source, looser the mailbox from all, so that one source cannot use up
 // an address' mails, the source for all mailboxes, and the project.
-func mailBudgets(c Caller, to Email) []budget {
+func mailBudgets(ctx context.Context, r Reader, c Caller, to Email) ([]budget, error) {
 	set, from := c.Project.Settings, source(c.Addr)
-	return []budget{
+	own := []budget{
 		{"mail/source/" + from + "/" + string(to), set.MailAddressInterval, set.MailAddressBurst},
-		{"mail/" + string(to), set.MailAddressInterval / crowd, set.MailAddressBurst * crowd},
 		{"mail-source/" + from, set.MailSourceInterval, set.MailSourceBurst},
-		{"mail-project", set.MailProjectInterval, set.MailProjectBurst},
 	}
+	known, err := r.IsKnownSource(ctx, c.Project.ID, to, from)
+	if err != nil {
+		return nil, fmt.Errorf("known source: %w", err)
+	}
+	if known { // strangers elsewhere must not keep the owner from asking
+		return own, nil
+	}
+	return append(own,
+		budget{"mail/" + string(to), set.MailAddressInterval / crowd, set.MailAddressBurst * crowd},
+		budget{"mail-project", set.MailProjectInterval, set.MailProjectBurst},
+	), nil
 }
 
 // takeMailLimit counts one mail, or the wish for one, to an address. An admin's mails are not limited.
@@ -76,7 +87,11 @@ func (s *Service) takeMailLimit(ctx context.Context, tx Tx, c Caller, to Email) 
 	if c.IsAdmin() {
 		return nil
 	}
-	return s.takeAll(ctx, tx, c, mailBudgets(c, to))
+	budgets, err := mailBudgets(ctx, tx, c, to)
+	if err != nil {
+		return err
+	}
+	return s.takeAll(ctx, tx, c, budgets)
 }
 
 // signUpBudgets are what a try to make an account counts against.
@@ -129,7 +144,9 @@ func (s *Service) tooMany(ctx context.Context, c Caller, err error) error {
 	if !isWrongGuess(err) && CodeOf(err) != CodeAdminRequired {
 		return err
 	}
-	if taken := s.takeGuess(ctx, c); taken != nil {
+	b := guessBudgets(c)
+	b[0].key = "noise/source/" + source(c.Addr) // apart from the codes of links, which would have to wait with it
+	if taken := s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, b) }); taken != nil {
 		return taken
 	}
 	return err

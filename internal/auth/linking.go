@@ -23,6 +23,9 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	if err != nil {
 		return ProviderSignIn{}, err
 	}
+	if err := s.recentForWaysIn(ctx, c, EventIdentityLinked, user, session); err != nil {
+		return ProviderSignIn{}, err
+	}
 	external, err := s.identify(ctx, c, params)
 	if err != nil {
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, err)
@@ -32,11 +35,8 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	}
 	var u User
 	err = s.commitMail(ctx, func(tx Tx) error {
-		if u, err = tx.GetUser(ctx, user.Project, user.ID); err != nil {
+		if u, err = livingUser(ctx, tx, session); err != nil { // much may have happened while the provider was asked (P20)
 			return err
-		}
-		if u.Blocked() {
-			return newError(CodeUserDisabled, "the account is disabled")
 		}
 		known, err := tx.GetIdentity(ctx, u.Project, params.ProviderID, external.Subject)
 		switch {
@@ -86,8 +86,11 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 	if providerID == "" {
 		return newError(CodeMissingProvider, "a provider is needed")
 	}
+	if err := s.recentForWaysIn(ctx, c, EventIdentityUnlinked, user, session); err != nil {
+		return err
+	}
 	err = s.commitMail(ctx, func(tx Tx) error {
-		u, err := tx.GetUser(ctx, user.Project, user.ID)
+		u, err := livingUser(ctx, tx, session)
 		if err != nil {
 			return err
 		}
@@ -153,4 +156,12 @@ func (s *Service) usableProviders(ctx context.Context, tx Tx, p *Project) (map[s
 		usable[provider.ID] = provider.Enabled
 	}
 	return usable, nil
+}
+
+// recentForWaysIn refuses changes of the ways in to sessions that are not fresh, where changes of the address need a fresh one too (P11).
+func (s *Service) recentForWaysIn(ctx context.Context, c Caller, event Event, user User, session Session) error {
+	if c.Project.Settings.EmailChange != EmailChangeVerified || s.isRecent(c, session) {
+		return nil
+	}
+	return s.deny(ctx, c, event, user.ID, newError(CodeRecentSignInRequired, "sign in again to change how you sign in"))
 }

@@ -83,7 +83,7 @@ func TestUserEndsWhileTheProviderIsAsked(t *testing.T) {
 		"disabled": {func(r *providerRig, u auth.UserID) error {
 			_, err := r.admin.UpdateUser(r.t.Context(), r.operator(), u, auth.UserPatch{Disabled: of(true)})
 			return err
-		}, auth.CodeUserDisabled},
+		}, auth.CodeTokenInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newProviderRig(t)

@@ -82,10 +82,11 @@ func (s *Service) tryPending(ctx context.Context, tx Tx, c Caller, credential st
 	if err != nil {
 		return User{}, fmt.Errorf("pending sign-in: %w", err)
 	}
-	if err := s.takeFactorTry(ctx, tx, c, pending.User); err != nil {
+	u, err := pending.userOf(ctx, tx)
+	if err != nil {
 		return User{}, err
 	}
-	return pending.userOf(ctx, tx)
+	return u, s.takeFactorTry(ctx, tx, c, u)
 }
 
 // finishPending uses a pending sign-in up in tx, with the proof that it waited for, and begins its session.
@@ -104,7 +105,7 @@ func (s *Service) finishPending(ctx context.Context, tx Tx, c Caller, credential
 	if err := proven.use(ctx, tx); err != nil {
 		return User{}, issued{}, err
 	}
-	if err := s.refundFactorTry(ctx, tx, c, u.ID); err != nil {
+	if err := s.refundFactorTry(ctx, tx, c, u); err != nil {
 		return User{}, issued{}, err
 	}
 	if err := s.audit(ctx, tx, c, EventSignIn, OutcomeAllowed, u.ID, "provider", pending.ProviderID, "second_factor", string(proven.kind)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/token"
@@ -278,6 +279,9 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 		return User{}, "", err
 	}
 	facts := joinFacts{identityKnown: err == nil, signUpOpen: c.Project.Settings.SelfSignUp}
+	if !plainlySpelled(external.Email) {
+		external.EmailVerified = false // it may be another mailbox than the one that its canonical form names
+	}
 	if c.Project.Settings.EnumerationSafe && !external.EmailVerified {
 		external.Email = "" // anybody may tell a provider any address: what becomes of one that is not vouched for must not tell who has it (P28)
 	}
@@ -302,6 +306,19 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 	noteJoin(ctx, facts, decision, u)
 	u, err = s.carryOut(ctx, tx, c, decision, u, known, s.newIdentity(c, providerID, external), external)
 	return u, decision, err
+}
+
+// plainlySpelled tells whether an address is its own canonical form, but for the case of ASCII letters and spaces around it. A provider vouches for what it wrote, not for
+// what folding makes of it (P3).
+func plainlySpelled(address string) bool {
+	email, err := ParseEmail(address)
+	lower := strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.TrimSpace(address))
+	return err == nil && lower == string(email)
 }
 
 // accountFor finds the account of a known identity, or else of the address.

@@ -107,13 +107,18 @@ func (s *Service) deny(ctx context.Context, c Caller, event Event, user UserID, 
 	return refusal
 }
 
-// enoughDenials tells whether an anonymous source has filled its share of the log: beyond a burst, one refusal a second is recorded, so that nobody can fill the
+// enoughDenials tells whether an anonymous source, or a user, has filled its share of the log: beyond a burst, one refusal a second is recorded, so that nobody can fill the
 // disk with them (P54).
 func (s *Service) enoughDenials(ctx context.Context, tx Tx, c Caller) (bool, error) {
-	if c.Actor() != ActorAnonymous {
+	who := source(c.Addr)
+	switch c.Actor() {
+	case ActorAnonymous:
+	case ActorUser:
+		who = c.actorID()
+	default:
 		return false, nil
 	}
-	wait, err := tx.TakeLimit(ctx, c.projectID(), "denials/"+source(c.Addr), s.now(), time.Second, denialBurst)
+	wait, err := tx.TakeLimit(ctx, c.projectID(), "denials/"+who, s.now(), time.Second, denialBurst)
 	return wait > 0, err
 }
 

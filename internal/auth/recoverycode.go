@@ -72,7 +72,7 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, c Caller) (codes []str
 	if !s.isRecent(c, session) || session.SecondFactor == "" {
 		return nil, s.deny(ctx, c, EventRecoveryCodesRenewed, user.ID, errProofTooOld)
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := livingUser(ctx, tx, session)
 		if err != nil {
 			return goneMeanwhile(err)
@@ -85,6 +85,12 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, c Caller) (codes []str
 			return errSecondFactorNotFound
 		}
 		if codes, err = s.newRecoveryCodes(ctx, tx, u); err != nil {
+			return err
+		}
+		if err := s.takeFactorChange(ctx, tx, c, u.ID); err != nil {
+			return err
+		}
+		if err := s.tellOwner(ctx, tx, c, MailSecondFactorChanged, u, map[string]string{undoChange: changedFactor}); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventRecoveryCodesRenewed, OutcomeAllowed, u.ID)

@@ -213,20 +213,34 @@ func (s *Service) usedFactor(f SecondFactor, counter int64, credential []byte, l
 
 // factorBudgets are those that a guess at a second factor counts against (P29): the account's from all sources, since whoever guesses here has the first factor
 // already, and the source's own.
-func factorBudgets(c Caller, user UserID) []budget {
-	set := c.Project.Settings
-	return []budget{
-		{"second-factor/account/" + string(user), 30 * time.Second, 10},
-		{"sign-in/source/" + source(c.Addr), set.SignInSourceInterval, set.SignInSourceBurst},
+func factorBudgets(ctx context.Context, r Reader, c Caller, user User) ([]budget, error) {
+	set, from := c.Project.Settings, source(c.Addr)
+	bySource := budget{"sign-in/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst}
+	account := "second-factor/account/" + string(user.ID)
+	known, err := r.IsKnownSource(ctx, c.Project.ID, user.Email, from)
+	if err != nil {
+		return nil, fmt.Errorf("known source: %w", err)
 	}
+	if known {
+		return []budget{{account + "/" + from, 30 * time.Second, 10}, bySource}, nil
+	}
+	return []budget{{account, 30 * time.Second, 10}, {"second-factor/slow/" + string(user.ID), 10 * time.Minute, 100}, bySource}, nil
 }
 
-func (s *Service) takeFactorTry(ctx context.Context, tx Tx, c Caller, user UserID) error {
-	return s.takeAll(ctx, tx, c, factorBudgets(c, user))
+func (s *Service) takeFactorTry(ctx context.Context, tx Tx, c Caller, user User) error {
+	budgets, err := factorBudgets(ctx, tx, c, user)
+	if err != nil {
+		return err
+	}
+	return s.takeAll(ctx, tx, c, budgets)
 }
 
-func (s *Service) refundFactorTry(ctx context.Context, tx Tx, c Caller, user UserID) error {
-	return refundAll(ctx, tx, c, factorBudgets(c, user))
+func (s *Service) refundFactorTry(ctx context.Context, tx Tx, c Caller, user User) error {
+	budgets, err := factorBudgets(ctx, tx, c, user)
+	if err != nil {
+		return err
+	}
+	return refundAll(ctx, tx, c, budgets)
 }
 
 // takeFactorChange bounds how often factors come and go, since each change sends a mail.
@@ -342,7 +356,7 @@ func (s *Service) proveSignedIn(ctx context.Context, c Caller, u User, proof Sec
 	}
 	var challenge PasskeyChallenge
 	err := s.store.Update(ctx, func(tx Tx) (err error) {
-		if err := s.takeFactorTry(ctx, tx, c, u.ID); err != nil {
+		if err := s.takeFactorTry(ctx, tx, c, u); err != nil {
 			return err
 		}
 		challenge, err = s.useChallenge(ctx, tx, c.Project.ID, purposeFirst, proof.SessionID, proof.Credential)
@@ -360,7 +374,7 @@ func (s *Service) proveSignedIn(ctx context.Context, c Caller, u User, proof Sec
 		if err := use(ctx, tx); err != nil {
 			return err
 		}
-		return s.refundFactorTry(ctx, tx, c, u.ID)
+		return s.refundFactorTry(ctx, tx, c, u)
 	}
 	return proven, nil
 }

@@ -115,7 +115,10 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, wrongCredentials(c.Project, CodeWrongPassword))
 	case CodeOf(err) == CodeUserDisabled, CodeOf(err) == CodeInvalidCredentials:
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, AsError(err))
-	case err != nil:
+	case err != nil: // as when a blocking hook refuses or fails: the password was right
+		if refund := s.store.Update(ctx, func(tx Tx) error { return s.refundSignInTry(ctx, tx, c, accountName(checked)) }); refund != nil {
+			s.log.WarnContext(ctx, "a right password stays counted as a failure", "error", refund)
+		}
 		return Tokens{}, err
 	}
 	return s.signIssued(ctx, c.Project, u, begun)

@@ -42,6 +42,9 @@ func (s *Service) SignOut(ctx context.Context, c Caller, id SessionID) error {
 		if err := tx.RevokeSession(ctx, user.Project, id, s.now()); err != nil {
 			return err
 		}
+		if err := voidBegun(ctx, tx, user); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, c, EventSessionRevoked, OutcomeAllowed, user.ID, "session", string(id))
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -64,6 +67,20 @@ func (s *Service) SignOutEverywhere(ctx context.Context, c Caller, keepCurrent b
 		if _, err := tx.RevokeUserSessions(ctx, user.Project, user.ID, keep, s.now()); err != nil {
 			return fmt.Errorf("revoke sessions: %w", err)
 		}
+		if err := voidBegun(ctx, tx, user); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, c, EventSessionRevoked, OutcomeAllowed, user.ID, "sessions", reason)
 	})
+}
+
+// voidBegun ends what a session that has ended may have begun: a wish for another address, and sign-ins that wait for their second factor (P7).
+func voidBegun(ctx context.Context, tx Tx, u User) error {
+	if err := tx.VoidOOBCodes(ctx, u.Project, u.ID, PurposeChangeEmail); err != nil {
+		return fmt.Errorf("void codes: %w", err)
+	}
+	if err := tx.VoidPendingSignIns(ctx, u.Project, u.ID); err != nil {
+		return fmt.Errorf("void pending sign-ins: %w", err)
+	}
+	return nil
 }

@@ -130,6 +130,9 @@ type Tx interface {
 	// AddKnownSource remembers that the user signed in from the source; of each user the newest [MaxKnownSources] are kept.
 	AddKnownSource(ctx context.Context, p ProjectID, user UserID, source string, now time.Time) error
 
+	// DeleteKnownSources forgets all sources of the user.
+	DeleteKnownSources(ctx context.Context, p ProjectID, user UserID) error
+
 	CreateRefreshToken(ctx context.Context, t RefreshToken) error
 	// RotateRefreshToken marks a token rotated and names its successor, in one statement. ErrNotFound where it is rotated already.
 	RotateRefreshToken(ctx context.Context, p ProjectID, hash, successorHash, successorSalt []byte, now time.Time) error

@@ -96,6 +96,9 @@ func TestIdentityChangesAreTakenBack(t *testing.T) {
 	h := newHarness(t)
 	tokens := h.verified(ada)
 	h.identity(tokens.User.ID, "hers", ada, true)
+	h.clock.Advance(8 * 24 * time.Hour)
+	tokens, err := h.signIn(ada, goodPW)
+	h.must(err)
 	h.must(h.UnlinkProvider(h.ctx, h.as(tokens.IDToken), "google.com"))
 	msg := h.message(auth.MailIdentityUnlinked, ada)
 	if !strings.Contains(msg.Text, "Google") || strings.Contains(msg.Text, "google.com") {
@@ -125,12 +128,175 @@ func TestAddedFactorIsTakenBack(t *testing.T) {
 		t.Error("the owner is asked for a factor that somebody else added")
 	}
 
-	h.enrollApp(h.as(in.IDToken)) // the owner's own
+	own, _ := h.enrollApp(h.as(in.IDToken)) // the owner's own
 	h.newMails(ada)
-	h.clock.Advance(time.Minute)
+	h.clock.Advance(8 * 24 * time.Hour)
+	in, err = h.complete(h.pending(ada, goodPW), code(own.code()))
+	h.must(err)
 	h.must(h.ChangePassword(h.ctx, h.as(in.IDToken), goodPW, h.secret(otherPW)))
 	h.must(h.TakeBack(h.ctx, h.anyone(), h.code(auth.MailPasswordChanged, ada)))
 	if factors, err := h.store.ListSecondFactors(h.ctx, h.id, up.User.ID); err != nil || len(factors) != 1 {
 		t.Errorf("an older factor went too: %v, %v", factors, err)
+	}
+}
+
+// A thief who links an account and unlinks it again does not get it back by the owner's own link, whichever of the two the owner uses (P2).
+func TestTakingBackRestoresNoStranger(t *testing.T) {
+	for name, prepare := range map[string]func(h *harness) auth.Tokens{
+		"stolen session": func(h *harness) auth.Tokens { return h.verified(ada) },
+		"squatter":       func(h *harness) auth.Tokens { return h.signUp(ada) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, documented)
+			tokens := prepare(h)
+			h.identity(tokens.User.ID, "mallory", mallory, true)
+			h.clock.Advance(time.Minute)
+			h.must(h.UnlinkProvider(h.ctx, h.as(tokens.IDToken), "google.com"))
+			h.must(h.TakeBack(h.ctx, h.anyone(), h.code(auth.MailIdentityUnlinked, ada)))
+			if got := h.subjects(tokens.User.ID); len(got) != 0 {
+				t.Errorf("the owner's link brought back %v", got)
+			}
+		})
+	}
+}
+
+// Once the owner has taken the account back, no other link of the same trouble undoes what the owner does next (P7).
+func TestOneTakeBackEndsTheOthers(t *testing.T) {
+	h := newHarness(t, documented)
+	tokens := h.verified(ada)
+	h.must(h.ChangePassword(h.ctx, h.as(tokens.IDToken), goodPW, h.secret(otherPW)))
+	first := h.code(auth.MailPasswordChanged, ada)
+	tokens, err := h.signIn(ada, otherPW)
+	h.must(err)
+	h.must(h.ChangePassword(h.ctx, h.as(tokens.IDToken), otherPW, goodPW))
+	second := h.code(auth.MailPasswordChanged, ada)
+	h.must(h.TakeBack(h.ctx, h.anyone(), first))
+	h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), goodPW))
+	h.want(h.TakeBack(h.ctx, h.anyone(), second), auth.CodeInvalidOOBCode)
+	if _, err := h.signIn(ada, goodPW); err != nil {
+		t.Errorf("the owner's new password is gone: %v", err)
+	}
+}
+
+// The factor goes also where time passes between its proof and its mail, and with it recovery codes that a thief renewed.
+func TestAddedFactorIsTakenBackLater(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.verified(ada)
+	h.enrollApp(h.as(up.IDToken))
+	first := h.code(auth.MailSecondFactorChanged, ada)
+	h.clock.Advance(time.Minute)
+	fresh, err := h.RenewRecoveryCodes(h.ctx, h.as(up.IDToken))
+	h.must(err)
+	h.noteCodes(fresh)
+	h.code(auth.MailSecondFactorChanged, ada) // this is told too
+	h.must(h.TakeBack(h.ctx, h.anyone(), first))
+	if factors, err := h.store.ListSecondFactors(h.ctx, h.id, up.User.ID); err != nil || len(factors) != 0 {
+		t.Errorf("factors: %v, %v", factors, err)
+	}
+	if left, err := h.store.CountRecoveryCodes(h.ctx, h.id, up.User.ID); err != nil || left != 0 {
+		t.Errorf("%d recovery codes, %v", left, err)
+	}
+}
+
+// A thief moves the account to an own address, proves that, and moves it back. The owner, who resets the password, keeps the account, and the thief's way back is gone (P2).
+func TestDetourLeavesTheOwnerTheAccount(t *testing.T) {
+	for name, owner := range map[string]func(h *harness) error{
+		"reset": func(h *harness) error {
+			h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
+			return h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, documented)
+			up := h.verified(ada)
+			h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), mallory))
+			link := linkOf(t, h.message(auth.MailVerifyEmail, mallory))
+			h.must(h.VerifyEmail(h.ctx, h.anyone(), h.secret(link.Query().Get("oobCode")), up.User.ID))
+			h.clock.Advance(time.Minute)
+			h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), ada))
+			for _, m := range h.newMails(mallory) {
+				msg, err := h.OpenMail(m)
+				h.must(err)
+				if m.Kind == auth.MailEmailChanged && len(mail.Links(msg)) > 0 {
+					t.Errorf("the detour has a way back: %v", mail.Links(msg))
+				}
+			}
+			h.must(owner(h))
+			in, err := h.signIn(ada, otherPW)
+			h.must(err)
+			if in.User.ID != up.User.ID {
+				t.Error("the owner has another account than before")
+			}
+		})
+	}
+}
+
+// What an admin sets right stays right: links that went out before are dead.
+func TestAdminsRescueStays(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.verified(ada)
+	h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), mallory))
+	link := linkOf(t, h.message(auth.MailVerifyEmail, mallory))
+	h.must(h.VerifyEmail(h.ctx, h.anyone(), h.secret(link.Query().Get("oobCode")), up.User.ID))
+	h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), "third@example.com"))
+	thiefs := h.code(auth.MailEmailChanged, mallory)
+	email, verified, pw := ada, true, h.secret(otherPW)
+	_, err := h.UpdateUser(h.ctx, h.asAdmin(), up.User.ID, auth.UserPatch{Email: &email, EmailVerified: &verified, Password: &pw})
+	h.must(err)
+	h.want(h.TakeBackEmail(h.ctx, h.anyone(), thiefs), auth.CodeInvalidOOBCode)
+}
+
+// Signing out ends a wish for another address, and sign-ins that wait for their second factor (P7).
+func TestSigningOutEndsWhatWasBegun(t *testing.T) {
+	ends := map[string]func(h *harness, c auth.Caller) error{
+		"everywhere": func(h *harness, c auth.Caller) error { return h.SignOutEverywhere(h.ctx, c, true) },
+		"admin": func(h *harness, c auth.Caller) error {
+			u, _ := c.User()
+			_, err := h.admin.RevokeUserSessions(h.ctx, h.asAdmin(), u.ID)
+			return err
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			up := h.verified(ada)
+			c := h.as(up.IDToken)
+			h.must(h.ChangeEmail(h.ctx, c, mallory))
+			wish := h.code(auth.MailChangeEmail, mallory)
+			h.must(end(h, c))
+			h.want(h.ConfirmEmailChange(h.ctx, h.anyone(), wish), auth.CodeInvalidOOBCode)
+		})
+	}
+}
+
+// An older code for an own address must not tell whether a later wish was for a taken one (P28).
+func TestOlderWishDoesNotTell(t *testing.T) {
+	for _, email := range []string{grace, "free@example.com"} {
+		h := newHarness(t)
+		h.importUser(grace)
+		up := h.verified(ada)
+		h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), mallory))
+		first := h.code(auth.MailChangeEmail, mallory)
+		h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), email))
+		h.want(h.ConfirmEmailChange(h.ctx, h.anyone(), first), auth.CodeInvalidOOBCode)
+	}
+}
+
+// An address that a provider spells with other letters than its canonical form may be another mailbox (P3).
+func TestProvidersSpelling(t *testing.T) {
+	for address, joins := range map[string]bool{"vic@example.com": true, "VIC@Example.com": true, "V\u0130C@example.com": false, "\uff56ic@example.com": false} {
+		r := newProviderRig(t)
+		r.google()
+		holder := r.signUp("vic@example.com")
+		u := holder.User
+		u.EmailVerified = true
+		if err := r.store.Update(t.Context(), func(tx auth.Tx) error { return tx.UpdateUser(t.Context(), u) }); err != nil {
+			t.Fatal(err)
+		}
+		r.idp.users["who"] = auth.ExternalIdentity{Subject: "1", Email: address, EmailVerified: true}
+		got, err := r.service.SignInWithProvider(t.Context(), r.anyone(), r.flow("who"))
+		if err != nil || (got.IDToken != "" && got.User.ID == holder.User.ID) != joins {
+			t.Errorf("%q: joined %v, %v", address, got.User.ID == holder.User.ID, err)
+		}
 	}
 }

@@ -231,6 +231,11 @@ func (s *Service) writePatched(ctx context.Context, tx Tx, c Caller, before, u U
 		if err := s.endSessions(ctx, tx, u, ""); err != nil {
 			return User{}, err
 		}
+		if c.IsAdmin() { // a rescue must not be undone by links that went to others before (P7)
+			if err := tx.VoidOOBCodes(ctx, u.Project, u.ID); err != nil {
+				return User{}, err
+			}
+		}
 		if err := s.tellPatched(ctx, tx, c, before, u); err != nil {
 			return User{}, err
 		}

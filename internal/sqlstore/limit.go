@@ -53,3 +53,8 @@ func (t *tx) AddKnownSource(ctx context.Context, p auth.ProjectID, user auth.Use
 		(SELECT source FROM known_sources WHERE project = $1 AND user_id = $2 ORDER BY seen_at DESC, source LIMIT $4 OFFSET $3)`, p, user, auth.MaxKnownSources, auth.MaxKnownSources)
 	return err
 }
+
+func (t *tx) DeleteKnownSources(ctx context.Context, p auth.ProjectID, user auth.UserID) error {
+	_, err := t.q.exec(ctx, `DELETE FROM known_sources WHERE project = $1 AND user_id = $2`, p, user)
+	return err
+}

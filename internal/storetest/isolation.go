@@ -153,6 +153,7 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"IsKnownSource": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.IsKnownSource(ctx, two, "anna@example.com", "192.0.2.7")
 	},
+	"DeleteKnownSources": only(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteKnownSources(ctx, two, anna) }),
 	"AddKnownSource": found(func(ctx context.Context, tx auth.Tx) error {
 		return tx.AddKnownSource(ctx, two, anna, "192.0.2.8", now)
 	}),

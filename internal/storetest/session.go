@@ -201,5 +201,9 @@ func testKnownSources(t *testing.T, s auth.Store) {
 	})
 	wantEqual(t, "swept", swept, 2) // at 1 second: hers and one of his
 	wantEqual(t, "too old", known("anna@example.com", "first"), false)
+	add(anna, "first", after(20))
+	update(t, s, func(tx auth.Tx) error { return tx.DeleteKnownSources(ctx, one, anna) })
+	wantEqual(t, "forgotten", known("anna@example.com", "first"), false)
+	wantEqual(t, "his are kept", known("bert@example.com", "one more"), true)
 	wantError(t, "AddKnownSource of no user", s.Update(ctx, func(tx auth.Tx) error { return tx.AddKnownSource(ctx, one, "nosuch", "x", now) }), auth.ErrNotFound)
 }
