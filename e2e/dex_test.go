@@ -130,6 +130,22 @@ func TestDexWrongParts(t *testing.T) {
 }
 
 // TestDexBrowserTampered: what comes of an authorization request that was not ours proves nothing (RFC 9700 section 4.5).
+// TestDexMixUp: an app that hands on "iss" keeps the answer of one provider from another (RFC 9207). The wrong answer uses nothing up: the right one still signs in.
+func TestDexMixUp(t *testing.T) {
+	t.Parallel()
+	p, d := withDex(t)
+	u := newDexUser(t, true)
+	f := p.begin(t, dexID)
+	code := d.code(t, f.authURI, u)
+	signedIn := p.signUpAs(t, newDexUser(t, true).email, true)
+	for _, iss := range []string{"https://accounts.google.com", d.issuer + "/", strings.ToUpper(d.issuer)} {
+		p.client().post(t, idpPath, f.with("code", code, "iss", iss)).wantError(t, 400, invalidResponse+"The answer names another issuer than the provider's")
+		p.client().bearer(signedIn.idToken).post(t, linkPath, f.with("code", code, "iss", iss)).wantError(t, 400, startsWith(invalidResponse))
+	}
+	p.ways(t, u.email)
+	p.finish(t, f.with("code", code, "iss", d.issuer, "state", f.asked(t, "state")), u.external(d).signedIn(isUID, true))
+}
+
 func TestDexBrowserTampered(t *testing.T) {
 	t.Parallel()
 	p, d := withDex(t)

@@ -62,7 +62,7 @@ var isRecoveryCodes = matcher{name: "ten recovery codes", ok: func(v any) bool {
 	seen := map[string]bool{}
 	for _, code := range list {
 		text, _ := code.(string)
-		seen[text] = len(strings.ReplaceAll(text, "-", "")) == 16
+		seen[text] = len(strings.ReplaceAll(text, "-", "")) == 28
 		remember("recovery code", text)
 	}
 	return is && len(list) == 10 && len(seen) == 10

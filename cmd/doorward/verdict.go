@@ -96,6 +96,8 @@ func flowVerdict(s adminapi.DecisionStep) (why, do string) {
 		return "the sign-in was finished for another provider than it was begun with", "the app must send the same providerId in both steps"
 	case f["state_given"] == "yes" && f["state_matches"] == "no":
 		return "the state is not that of this sign-in", again
+	case f["issuer_given"] == "yes" && f["issuer_matches"] == "no":
+		return "the answer names another issuer than the provider's", "compare the provider's setting issuer with the iss that the browser comes back with; if they are right, somebody mixes up providers"
 	}
 	return "the sign-in took too long", again
 }

@@ -44,6 +44,7 @@ func TestVerdicts(t *testing.T) {
 		"flow callback":     {"user.sign_in", "", "", []adminapi.DecisionStep{step("flow refused", "used_at", "never", "callback_matches", "no")}, "another callback", "callBackUri"},
 		"flow provider":     {"user.sign_in", "", "", []adminapi.DecisionStep{step("flow refused", "used_at", "never", "provider_matches", "no")}, "another provider", "providerId"},
 		"flow state":        {"user.sign_in", "", "", []adminapi.DecisionStep{step("flow refused", "used_at", "never", "state_given", "yes", "state_matches", "no")}, "state", "anew"},
+		"flow issuer":       {"user.sign_in", "", "", []adminapi.DecisionStep{step("flow refused", "used_at", "never", "issuer_given", "yes", "issuer_matches", "no")}, "another issuer", "iss"},
 		"flow late":         {"user.sign_in", "", "", []adminapi.DecisionStep{step("flow refused", "used_at", "never")}, "too long", "anew"},
 		"provider off":      {"user.sign_in", "", "", []adminapi.DecisionStep{step("provider refused", "step", "settings")}, "not configured", "provider list"},
 		"provider away":     {"user.sign_in", "unavailable", "", []adminapi.DecisionStep{step("provider refused", "provider", "p", "step", "identify", "reason", "gone")}, "could not be asked: gone", "provider check p"},

@@ -37,6 +37,10 @@ func (f *fakeProviders) AuthorizationURL(_ context.Context, p auth.IdentityProvi
 	return "https://" + p.ID + "/authorize?" + query.Encode(), f.fail
 }
 
+func (f *fakeProviders) IsIssuer(p auth.IdentityProvider, issuer string) bool {
+	return issuer == "https://"+p.ID
+}
+
 func (f *fakeProviders) Identify(_ context.Context, _ auth.IdentityProvider, s auth.ProviderSecrets, c auth.CompletionParams) (auth.ExternalIdentity, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -33,6 +33,7 @@ type completion struct {
 	ProviderID  string  `json:"providerId"`
 	CallBackURI string  `json:"callBackUri"`
 	State       string  `json:"state"`
+	Issuer      *string `json:"iss"` // null where the browser came back without, as URLSearchParams has it
 	Token       *string `json:"token"`
 	Code        *string `json:"code"`
 }
@@ -43,7 +44,7 @@ func decodeCompletion(r *http.Request) (auth.ProviderSignInParams, error) {
 		return auth.ProviderSignInParams{}, err
 	}
 	return auth.ProviderSignInParams{
-		SessionID: body.SessionID, ProviderID: body.ProviderID, RedirectURI: body.CallBackURI, State: body.State, Token: deref(body.Token), Code: deref(body.Code),
+		SessionID: body.SessionID, ProviderID: body.ProviderID, RedirectURI: body.CallBackURI, State: body.State, Issuer: deref(body.Issuer), Token: deref(body.Token), Code: deref(body.Code),
 	}, nil
 }
 

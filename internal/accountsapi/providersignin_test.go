@@ -20,6 +20,7 @@ const (
 	notConfigured = "OPERATION_NOT_ALLOWED : The identity provider configuration is not found."
 	notOnTheList  = "OPERATION_NOT_ALLOWED : The callBackUri is not on the project's list of callback URLs."
 	unknownFlow   = "INVALID_IDP_RESPONSE : The sign-in session is unknown, expired, or was used already"
+	otherIssuer   = "INVALID_IDP_RESPONSE : The answer names another issuer than the provider's"
 	otherFlow     = "INVALID_IDP_RESPONSE : The sign-in session belongs to another provider, callback, or state"
 )
 
@@ -118,6 +119,10 @@ func TestProviderSignIn(t *testing.T) {
 		{"code and empty token", func(f flow) any { return f.completion(map[string]any{"token": "", "code": f.code("ann")}) }},
 		{"token wins", func(f flow) any { return f.completion(map[string]any{"token": f.token("ann"), "code": "wrong"}) }},
 		{"with state", func(f flow) any { return f.completion(map[string]any{"code": f.code("ann"), "state": f.state}) }},
+		{"with issuer", func(f flow) any {
+			return f.completion(map[string]any{"code": f.code("ann"), "state": f.state, "iss": "https://google.com"})
+		}},
+		{"with null issuer", func(f flow) any { return f.completion(map[string]any{"code": f.code("ann"), "iss": nil}) }},
 	} {
 		t.Run(form.name, func(t *testing.T) {
 			s.t = t
@@ -195,6 +200,9 @@ func TestCompletionRefusals(t *testing.T) {
 		{"token of a wrong type", map[string]any{"token": map[string]any{}}, 422, missingFlow},
 		{"wrong state", map[string]any{"state": "wrong"}, 400, otherFlow},
 		{"state of a wrong type", map[string]any{"state": 1}, 422, missingFlow},
+		{"issuer of another provider", map[string]any{"iss": "https://github.com"}, 400, otherIssuer},
+		{"issuer in capitals", map[string]any{"iss": "https://GOOGLE.com"}, 400, otherIssuer},
+		{"issuer of a wrong type", map[string]any{"iss": []string{"https://google.com"}}, 422, missingFlow},
 		{"wrong code", map[string]any{"code": "ann wrong"}, 400, "INVALID_IDP_RESPONSE : refused"},
 		{"code of nobody", map[string]any{"code": "nobody"}, 400, "INVALID_IDP_RESPONSE : refused"},
 		{"token with a wrong nonce", map[string]any{"token": "ann wrong"}, 400, "INVALID_IDP_RESPONSE : refused"},
@@ -221,6 +229,19 @@ func TestCompletionRefusals(t *testing.T) {
 	if diff := cmp.Diff([]any{}, s.waysIn("ann@example.com")); diff != "" {
 		t.Errorf("a refused sign-in made an account (-want +got)\n%s", diff)
 	}
+}
+
+// TestMixedUpProvider: an answer that names another issuer is not shown to the provider, and takes nothing away: the flow can still be finished (RFC 9207).
+func TestMixedUpProvider(t *testing.T) {
+	s := newTestServer(t, nil)
+	s.providers()
+	s.atProvider("ann", "ann@example.com", true)
+	f := s.begin("google.com")
+	s.post("/sign-in/idp", f.completion(map[string]any{"code": f.code("ann"), "iss": "https://github.com"})).wantError(400, otherIssuer)
+	if s.idp.last.Code != "" {
+		t.Errorf("the provider was shown the code %q of another", s.idp.last.Code)
+	}
+	s.post("/sign-in/idp", f.completion(map[string]any{"code": f.code("ann"), "iss": "https://google.com"})).data()
 }
 
 // TestFlowEnds: a flow works once and for a while, in the project and at the provider as they then are.

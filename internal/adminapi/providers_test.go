@@ -25,6 +25,8 @@ func (f *fakeProviders) AuthorizationURL(context.Context, auth.IdentityProvider,
 	return "", errors.New("not part of the admin API")
 }
 
+func (f *fakeProviders) IsIssuer(auth.IdentityProvider, string) bool { return false }
+
 func (f *fakeProviders) Identify(context.Context, auth.IdentityProvider, auth.ProviderSecrets, auth.CompletionParams) (auth.ExternalIdentity, error) {
 	return auth.ExternalIdentity{}, errors.New("not part of the admin API")
 }

@@ -130,6 +130,13 @@ func TestDatabaseHoldsNoSecrets(t *testing.T) {
 	h.must(err)
 	h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
 	h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW)))
+	in, err := h.signIn(ada, otherPW)
+	h.must(err)
+	_, enrolled := h.enrollApp(h.as(in.IDToken))
+	for _, code := range enrolled.RecoveryCodes {
+		h.secret(strings.ReplaceAll(code, "-", ""))
+	}
+	h.pending(ada, otherPW)
 	operator, err := h.admin.CreateOperatorToken(h.ctx, h.operator(), "ci")
 	h.must(err)
 	h.secret(operator)

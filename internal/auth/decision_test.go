@@ -412,7 +412,10 @@ func TestDecisionsOfProviders(t *testing.T) {
 	wantSteps(t, r.explained("AAAA-AAAA-AAA5", unknown), guessPassed, "flow not_found")
 	stateWrong := r.flow("bob")
 	stateWrong.State = "of another"
-	wantSteps(t, r.explained("AAAA-AAAA-AAA6", stateWrong), guessPassed, "flow refused state_given=yes state_matches=no")
+	wantSteps(t, r.explained("AAAA-AAAA-AAA6", stateWrong), guessPassed, "flow refused state_given=yes state_matches=no issuer_given=no")
+	mixedUp := r.flow("bob")
+	mixedUp.Issuer = "https://other.example.com"
+	wantSteps(t, r.explained("AAAA-AAAA-AAA9", mixedUp), guessPassed, "flow refused state_given=no issuer_given=yes issuer_matches=no")
 
 	c := r.anyone()
 	c.RequestID = "AAAA-AAAA-AAA7"

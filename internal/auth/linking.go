@@ -7,7 +7,7 @@ import (
 )
 
 // LinkProvider joins a provider's account to the signed-in user, who asks for it by finishing a flow (P3). It fails as SignInWithProvider does, and with
-// CodeIdentityInUse where the provider's account belongs to another user.
+// CodeIdentityInUse where the provider's account belongs to another user, and CodeRecentSignInRequired.
 func (s *Service) LinkProvider(ctx context.Context, c Caller, params ProviderSignInParams) (ProviderSignIn, error) {
 	ctx = withTrail(ctx, c)
 	var result ProviderSignIn
@@ -23,7 +23,7 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	if err != nil {
 		return ProviderSignIn{}, err
 	}
-	if err := s.recentForWaysIn(ctx, c, EventIdentityLinked, user, session); err != nil {
+	if err := s.needRecent(ctx, c, EventIdentityLinked, user, session); err != nil {
 		return ProviderSignIn{}, err
 	}
 	external, err := s.identify(ctx, c, params)
@@ -66,6 +66,15 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	return result, err
 }
 
+// needRecent refuses a change of the user's providers in a session that began too long ago, where the project wants it so: whoever finds a device signed in must not
+// add a way in of their own (P11).
+func (s *Service) needRecent(ctx context.Context, c Caller, event Event, u User, session Session) error {
+	if !c.Project.Settings.RecentForProviders || s.isRecent(c, session) {
+		return nil
+	}
+	return s.deny(ctx, c, event, u.ID, newError(CodeRecentSignInRequired, "sign in again to change the ways in"))
+}
+
 func (s *Service) addIdentity(ctx context.Context, tx Tx, c Caller, u User, identity Identity) error {
 	if err := tx.CreateIdentity(ctx, identity); err != nil {
 		return err
@@ -77,7 +86,7 @@ func (s *Service) addIdentity(ctx context.Context, tx Tx, c Caller, u User, iden
 }
 
 // UnlinkProvider takes a provider's accounts, or with ProviderPassword the password, from the signed-in user. The last way in stays.
-// It fails with CodeMissingProvider, CodeNotFound and CodeLastWayIn.
+// It fails with CodeMissingProvider, CodeRecentSignInRequired, CodeNotFound and CodeLastWayIn.
 func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID string) error {
 	user, session, err := c.requireUser()
 	if err != nil {
@@ -86,7 +95,7 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 	if providerID == "" {
 		return newError(CodeMissingProvider, "a provider is needed")
 	}
-	if err := s.recentForWaysIn(ctx, c, EventIdentityUnlinked, user, session); err != nil {
+	if err := s.needRecent(ctx, c, EventIdentityUnlinked, user, session); err != nil {
 		return err
 	}
 	err = s.commitMail(ctx, func(tx Tx) error {
@@ -156,12 +165,4 @@ func (s *Service) usableProviders(ctx context.Context, tx Tx, p *Project) (map[s
 		usable[provider.ID] = provider.Enabled
 	}
 	return usable, nil
-}
-
-// recentForWaysIn refuses changes of the ways in to sessions that are not fresh, where changes of the address need a fresh one too (P11).
-func (s *Service) recentForWaysIn(ctx context.Context, c Caller, event Event, user User, session Session) error {
-	if c.Project.Settings.EmailChange != EmailChangeVerified || s.isRecent(c, session) {
-		return nil
-	}
-	return s.deny(ctx, c, event, user.ID, newError(CodeRecentSignInRequired, "sign in again to change how you sign in"))
 }

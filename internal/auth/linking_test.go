@@ -116,6 +116,40 @@ func TestIdentityWithoutSubject(t *testing.T) {
 	wantCode(t, r.link(r.signUp("bob@example.com").IDToken, "ann"), auth.CodeInvalidProviderResponse)
 }
 
+// TestChangingProvidersNeedsRecentSignIn: whoever finds a device signed in adds no way in of their own, and takes none away, where the project wants it so.
+func TestChangingProvidersNeedsRecentSignIn(t *testing.T) {
+	r := newProviderRig(t)
+	r.google()
+	r.idp.users["ann"] = auth.ExternalIdentity{Subject: "ann"}
+	up := r.signUp("ann@example.com")
+	sessions, err := r.store.ListSessions(t.Context(), rigProject, up.User.ID, "", 1)
+	wantCode(t, err, "")
+	since := func(age time.Duration) auth.Caller {
+		session := sessions[0]
+		session.CreatedAt = rigNow.Add(-age)
+		return r.anyone().AsUser(up.User, session)
+	}
+	const fresh, old = 5 * time.Minute, 5*time.Minute + time.Second
+	r.set("recentSignInForProviders", "true")
+	flow := r.flow("ann")
+	_, err = r.service.LinkProvider(t.Context(), since(old), flow)
+	wantCode(t, err, auth.CodeRecentSignInRequired)
+	_, err = r.service.LinkProvider(t.Context(), since(fresh), flow) // the refusal used nothing up
+	wantCode(t, err, "")
+	wantCode(t, r.service.UnlinkProvider(t.Context(), since(old), "google.com"), auth.CodeRecentSignInRequired)
+	wantCode(t, r.service.UnlinkProvider(t.Context(), since(old), "password"), auth.CodeRecentSignInRequired)
+	wantCode(t, r.service.UnlinkProvider(t.Context(), since(fresh), "google.com"), "")
+	for _, event := range []auth.Event{auth.EventIdentityLinked, auth.EventIdentityUnlinked} {
+		records, err := r.store.ListAudit(t.Context(), rigProject, auth.AuditFilter{Event: event, Outcome: auth.OutcomeDenied, Limit: 10})
+		if err != nil || len(records) == 0 || records[0].Detail["code"] != string(auth.CodeRecentSignInRequired) {
+			t.Errorf("audit of %s: %+v, %v", event, records, err)
+		}
+	}
+	r.set("recentSignInForProviders", "false")
+	_, err = r.service.LinkProvider(t.Context(), since(time.Hour), r.flow("ann"))
+	wantCode(t, err, "")
+}
+
 // TestUnlinking: each way in can go but the last, whichever that is.
 func TestUnlinking(t *testing.T) {
 	r := newProviderRig(t)

@@ -48,8 +48,9 @@ func TestPasskeyAsSecondFactor(t *testing.T) {
 	var o struct {
 		AllowCredentials []any
 		RPID             string
+		Challenge        string // of 32 random bytes
 	}
-	if err := json.Unmarshal(options, &o); err != nil || len(o.AllowCredentials) != 1 || o.RPID != "auth.example.com" {
+	if err := json.Unmarshal(options, &o); err != nil || len(o.AllowCredentials) != 1 || o.RPID != "auth.example.com" || len(o.Challenge) != 43 {
 		t.Errorf("options %s, %v", options, err)
 	}
 	tokens, err := h.complete(pending, auth.SecondFactorProof{Factor: id, Credential: key.Get(options)})

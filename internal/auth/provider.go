@@ -74,6 +74,8 @@ type ProviderClient interface {
 	Known(id string) bool
 	// AuthorizationURL is where the browser goes.
 	AuthorizationURL(ctx context.Context, p IdentityProvider, a AuthorizationParams) (string, error)
+	// IsIssuer tells whether an answer that names this issuer (RFC 9207) is the provider's. It asks nobody.
+	IsIssuer(p IdentityProvider, issuer string) bool
 	// Identify turns a code or token into who it speaks for.
 	Identify(ctx context.Context, p IdentityProvider, s ProviderSecrets, c CompletionParams) (ExternalIdentity, error)
 	// Check tells in words what is wrong with a provider's settings, after trying what can be tried without a user.

@@ -32,6 +32,10 @@ func (f *scriptedProviders) AuthorizationURL(_ context.Context, _ auth.IdentityP
 	return "https://id.example.com/authorize", nil
 }
 
+func (f *scriptedProviders) IsIssuer(_ auth.IdentityProvider, issuer string) bool {
+	return issuer == "https://id.example.com"
+}
+
 func (f *scriptedProviders) Identify(_ context.Context, _ auth.IdentityProvider, s auth.ProviderSecrets, c auth.CompletionParams) (auth.ExternalIdentity, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -116,12 +116,13 @@ func (s *Service) providerSecrets(i IdentityProvider) (ProviderSecrets, error) {
 	return secrets, nil
 }
 
-// ProviderSignInParams are what an app finishes a sign-in with. Token wins over Code. State is checked where it is given.
+// ProviderSignInParams are what an app finishes a sign-in with. Token wins over Code. State and Issuer are checked where they are given.
 type ProviderSignInParams struct {
 	SessionID   string
 	ProviderID  string
 	RedirectURI string
 	State       string
+	Issuer      string // whose answer it says it is (RFC 9207)
 	Token       string
 	Code        string
 }
@@ -185,7 +186,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	if !callbackAllowed(c.Project.Settings.CallbackURLs, params.RedirectURI) {
 		return ExternalIdentity{}, errRedirectNotAllowed
 	}
-	flow, err := s.useFlow(ctx, c, params)
+	flow, err := s.useFlow(ctx, c, provider, params)
 	if err != nil {
 		return ExternalIdentity{}, err
 	}
@@ -213,20 +214,36 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	return identity, err
 }
 
-// useFlow compares all parts with the record, and then uses it up: of two completions at once one goes on.
-func (s *Service) useFlow(ctx context.Context, c Caller, params ProviderSignInParams) (SignInFlow, error) {
+// flowMisfit is what an app finishes a sign-in with that is not what the sign-in was begun with.
+type flowMisfit struct{ provider, callback, state, issuer bool }
+
+func (s *Service) misfit(flow SignInFlow, provider IdentityProvider, params ProviderSignInParams) flowMisfit {
+	return flowMisfit{
+		provider: flow.ProviderID != params.ProviderID,
+		callback: flow.RedirectURI != params.RedirectURI,
+		state:    params.State != "" && !token.Equal(token.Hash(params.State), flow.StateHash),
+		issuer:   params.Issuer != "" && !s.providers.IsIssuer(provider, params.Issuer),
+	}
+}
+
+// useFlow compares all parts with the record, and then uses it up: of two completions at once one goes on. An answer of another provider is never handed to this
+// one, which could use its code (RFC 9207 section 1).
+func (s *Service) useFlow(ctx context.Context, c Caller, provider IdentityProvider, params ProviderSignInParams) (SignInFlow, error) {
 	hash := token.Hash(params.SessionID)
 	flow, err := s.store.GetSignInFlow(ctx, c.Project.ID, hash)
-	noteFlow(ctx, flow, err, params, params.State != "" && !token.Equal(token.Hash(params.State), flow.StateHash), s.now())
+	wrong := s.misfit(flow, provider, params)
+	noteFlow(ctx, flow, err, params, wrong, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return SignInFlow{}, errFlowUnknown
 	}
 	if err != nil {
 		return SignInFlow{}, fmt.Errorf("flow: %w", err)
 	}
-	stateWrong := params.State != "" && !token.Equal(token.Hash(params.State), flow.StateHash)
-	if flow.ProviderID != params.ProviderID || flow.RedirectURI != params.RedirectURI || stateWrong {
+	if wrong.provider || wrong.callback || wrong.state {
 		return SignInFlow{}, newError(CodeInvalidProviderResponse, "The sign-in session belongs to another provider, callback, or state")
+	}
+	if wrong.issuer {
+		return SignInFlow{}, newError(CodeInvalidProviderResponse, "The answer names another issuer than the provider's")
 	}
 	err = s.store.Update(ctx, func(tx Tx) (err error) {
 		flow, err = tx.ConsumeSignInFlow(ctx, c.Project.ID, hash, s.now())

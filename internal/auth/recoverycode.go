@@ -13,7 +13,7 @@ import (
 
 const (
 	recoveryCodes     = 10
-	recoveryCodeBytes = 10 // 80 random bits: beyond guessing, so a fast hash will do
+	recoveryCodeBytes = 17 // 136 random bits in full groups: beyond guessing, so a fast hash will do (P7)
 	recoveryCodeGroup = 4
 )
 
@@ -36,7 +36,7 @@ func (s *Service) newRecoveryCodes(ctx context.Context, tx Tx, u User) ([]string
 	return codes, nil
 }
 
-// grouped writes a code as people copy it best: abcd-efgh-ijkl-mnop.
+// grouped writes a code as people copy it best: abcd-efgh-ijkl-mnop-qrst-uvwx-yz23.
 func grouped(code string) string {
 	var groups []string
 	for ; len(code) > recoveryCodeGroup; code = code[recoveryCodeGroup:] {

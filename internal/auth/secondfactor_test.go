@@ -97,7 +97,7 @@ func (h *harness) factors(id auth.UserID) int {
 func TestSecondFactorSignIn(t *testing.T) {
 	h := newHarness(t, documented)
 	up, a, codes := h.withApp(ada)
-	if len(codes) != 10 || len(codes[0]) != 19 || codes[0] == codes[1] {
+	if len(codes) != 10 || len(codes[0]) != 34 || codes[0] == codes[1] {
 		t.Errorf("recovery codes %v", codes)
 	}
 	if msg := h.message(auth.MailSecondFactorChanged, ada); !strings.Contains(msg.Text, "/acme/take-back?oobCode=") || !strings.Contains(msg.Text, "second factor") {

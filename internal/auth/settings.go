@@ -23,6 +23,7 @@ type Settings struct {
 	EmailProviders      string // EmailProvidersExact, EmailProvidersUniform or EmailProvidersMail
 	EmailChange         string // EmailChangeImmediate or EmailChangeVerified
 	RecentSignIn        time.Duration
+	RecentForProviders  bool
 
 	ErrorEnvelope string // EnvelopeArray or EnvelopeNested
 	CORSOrigins   []string
@@ -128,6 +129,7 @@ var settingTable = []Setting{
 	enumSetting("emailProviders", EmailProvidersExact, EmailProvidersUniform, "what is told of an address' ways to sign in: exact, uniform (always none; exact means this too under emailEnumerationProtection), or mail (uniform, and the address is mailed them)", func(s *Settings) *string { return &s.EmailProviders }, EmailProvidersExact, EmailProvidersUniform, EmailProvidersMail),
 	enumSetting("emailChange", EmailChangeImmediate, EmailChangeVerified, "whether a new address counts at once, or only after it is verified; always verified under emailEnumerationProtection", func(s *Settings) *string { return &s.EmailChange }, EmailChangeImmediate, EmailChangeVerified),
 	durationSetting("recentSignIn", "5m", "5m", time.Minute, day, "how fresh a sign-in must be to change second factors, and the email where emailChange is verified", func(s *Settings) *time.Duration { return &s.RecentSignIn }),
+	boolSetting("recentSignInForProviders", "false", "true", "linking and unlinking a provider needs a sign-in as fresh as recentSignIn", func(s *Settings) *bool { return &s.RecentForProviders }),
 
 	enumSetting("errorEnvelope", EnvelopeArray, EnvelopeArray, "the shape of error answers: array, or nested for apps of the JavaScript client", func(s *Settings) *string { return &s.ErrorEnvelope }, EnvelopeArray, EnvelopeNested),
 	listSetting("corsOrigins", "*", "", "origins whose browser pages may call the API, separated by commas; * for any", checkOrigin, func(s *Settings) *[]string { return &s.CORSOrigins }),

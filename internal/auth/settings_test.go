@@ -57,6 +57,7 @@ func TestPresets(t *testing.T) {
 		"invite":              {auth.Permission{Kind: auth.PermitPublic}, auth.Permission{Kind: auth.PermitAdmin}},
 		"enumeration safe":    {false, true},
 		"email change":        {"immediate", "verified"},
+		"fresh for providers": {false, true},
 		"origins":             {[]string{"*"}, []string{}},
 		"id token":            {time.Hour, time.Hour},
 		"rotation":            {false, true},
@@ -81,7 +82,7 @@ func TestPresets(t *testing.T) {
 	}
 	for i, s := range []*auth.Settings{documented, hardened} {
 		got := map[string]any{
-			"self sign-up": s.SelfSignUp, "invite": s.InvitePermission, "enumeration safe": s.EnumerationSafe, "email change": s.EmailChange,
+			"self sign-up": s.SelfSignUp, "invite": s.InvitePermission, "enumeration safe": s.EnumerationSafe, "email change": s.EmailChange, "fresh for providers": s.RecentForProviders,
 			"origins": s.CORSOrigins, "id token": s.IDTokenTTL, "rotation": s.RefreshTokenRotation, "reset": s.ResetCodeTTL, "verify": s.VerifyCodeTTL,
 			"invite code": s.InviteCodeTTL, "least password": s.PasswordMinLength, "common words": s.PasswordRefuseCommon, "context words": s.PasswordRefuseContext, "leaked passwords": s.PasswordRefuseBreached,
 			"algorithm": s.SigningAlgorithm, "bits": s.RSAKeyBits, "envelope": s.ErrorEnvelope, "list users": s.UsersListPermission,

@@ -309,19 +309,19 @@ func noteCode(ctx context.Context, code OOBCode, err error, purpose OOBPurpose, 
 }
 
 // noteFlow notes how what came back fits the sign-in that was begun (P14).
-func noteFlow(ctx context.Context, flow SignInFlow, err error, params ProviderSignInParams, stateWrong bool, now time.Time) {
+func noteFlow(ctx context.Context, flow SignInFlow, err error, params ProviderSignInParams, wrong flowMisfit, now time.Time) {
 	if err != nil {
 		note(ctx, StepFlow, OutcomeNotFound, "of", "sign-in flow")
 		return
 	}
-	providerFits, callbackFits := flow.ProviderID == params.ProviderID, flow.RedirectURI == params.RedirectURI
 	open := flow.ConsumedAt.IsZero() && flow.ExpiresAt.After(now)
 	outcome := OutcomePassed
-	if !providerFits || !callbackFits || stateWrong || !open {
+	if wrong != (flowMisfit{}) || !open {
 		outcome = OutcomeRefused
 	}
 	note(ctx, StepFlow, outcome, "of", "sign-in flow", "age", lasting(now.Sub(flow.CreatedAt)), "expires_at", instantText(flow.ExpiresAt), "used_at", instantText(flow.ConsumedAt),
-		"provider_matches", yes(providerFits), "callback_matches", yes(callbackFits), "state_given", yes(params.State != ""), "state_matches", yes(params.State != "" && !stateWrong))
+		"provider_matches", yes(!wrong.provider), "callback_matches", yes(!wrong.callback), "state_given", yes(params.State != ""), "state_matches", yes(params.State != "" && !wrong.state),
+		"issuer_given", yes(params.Issuer != ""), "issuer_matches", yes(params.Issuer != "" && !wrong.issuer))
 }
 
 // What a provider is asked for.

@@ -144,6 +144,56 @@ func TestAuthorizationURLNeedsAllParts(t *testing.T) {
 	}
 }
 
+// TestIsIssuer: an authorization response is the provider's only if it names, letter by letter, the issuer that the settings or the provider itself have (RFC 9207).
+func TestIsIssuer(t *testing.T) {
+	c, _ := newClient()
+	const tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+	microsoftAt := func(tenant string) string { return "https://login.microsoftonline.com/" + tenant + "/v2.0" }
+	issuerSet := func(issuer string) map[string]string { return map[string]string{issuerURL: issuer} }
+	for _, tt := range []struct {
+		id        string
+		endpoints map[string]string
+		issuer    string
+		want      bool
+	}{
+		{"google.com", nil, "https://accounts.google.com", true},
+		{"google.com", nil, "https://accounts.google.com/", false},
+		{"google.com", nil, "accounts.google.com", false},
+		{"google.com", nil, "https://appleid.apple.com", false},
+		{"google.com", nil, "", false},
+		{"google.com", issuerSet("https://id.example.com"), "https://id.example.com", true},
+		{"google.com", issuerSet("https://id.example.com"), "https://accounts.google.com", false},
+		{"apple.com", nil, "https://appleid.apple.com", true},
+		{"apple.com", nil, "https://accounts.google.com", false},
+		{"github.com", nil, "https://github.com/login/oauth", true},
+		{"github.com", nil, "https://github.com", false},
+		{"github.com", map[string]string{authorizationURL: "https://code.example.com/login/oauth/authorize"}, "https://github.com/login/oauth", false},
+		{"facebook.com", nil, "https://www.facebook.com", false}, // names none
+		{"facebook.com", nil, "", false},
+		{"oidc.acme", issuerSet("https://id.example.com/a"), "https://id.example.com/a", true},
+		{"oidc.acme", issuerSet("https://id.example.com/a"), "https://id.example.com/A", false},
+		{"oidc.acme", issuerSet("https://id.example.com/a"), "https://id.example.com/b", false},
+		{"oidc.acme", nil, "", false},
+		{"microsoft.com", nil, microsoftAt(tenant), true},
+		{"microsoft.com", nil, microsoftAt(personalTenant), true},
+		{"microsoft.com", nil, microsoftAt("common"), false},
+		{"microsoft.com", nil, microsoftAt("{tenantid}"), false},
+		{"microsoft.com", nil, "https://evil.example.com/" + tenant + "/v2.0", false},
+		{"microsoft.com", nil, "https://login.microsoftonline.com/" + tenant, false},
+		{"microsoft.com", issuerSet(microsoftAt("organizations")), microsoftAt(tenant), true},
+		{"microsoft.com", issuerSet(microsoftAt("organizations")), microsoftAt(personalTenant), false},
+		{"microsoft.com", issuerSet(microsoftAt("consumers")), microsoftAt(personalTenant), true},
+		{"microsoft.com", issuerSet(microsoftAt("consumers")), microsoftAt(tenant), false},
+		{"microsoft.com", issuerSet(microsoftAt(tenant)), microsoftAt(tenant), true},
+		{"microsoft.com", issuerSet(microsoftAt(tenant)), microsoftAt(personalTenant), false},
+		{"unknown.example", nil, "https://unknown.example", false},
+	} {
+		if got := c.IsIssuer(auth.IdentityProvider{ID: tt.id, Endpoints: tt.endpoints}, tt.issuer); got != tt.want {
+			t.Errorf("%s with %v: %q is its issuer: %t", tt.id, tt.endpoints, tt.issuer, got)
+		}
+	}
+}
+
 func TestKnown(t *testing.T) {
 	c, _ := newClient()
 	for id, want := range map[string]bool{

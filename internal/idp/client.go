@@ -57,6 +57,26 @@ func New(now func() time.Time, o Options) *Client {
 // Known tells whether there is such a provider id at all.
 func (c *Client) Known(id string) bool { return lookup(id) != nil }
 
+// IsIssuer tells whether an authorization response that names this issuer is the provider's (RFC 9207 section 2.4). No metadata are needed: they have to name the
+// configured issuer (P16). A provider of which no issuer is known has none that is right, also where the settings send the browser elsewhere.
+func (c *Client) IsIssuer(p auth.IdentityProvider, issuer string) bool {
+	provider := lookup(p.ID)
+	if provider == nil {
+		return false
+	}
+	configured := p.Endpoints[issuerURL]
+	if configured == "" && p.Endpoints[authorizationURL] == "" {
+		configured = provider.endpoints[issuerURL]
+	}
+	if configured == "" {
+		return false
+	}
+	if provider.openID != nil && provider.openID.answers != nil {
+		return provider.openID.answers(configured, issuer)
+	}
+	return issuer == configured
+}
+
 // call is one operation at one provider.
 type call struct {
 	*Client

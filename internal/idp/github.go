@@ -14,6 +14,7 @@ import (
 var github = provider{
 	id: "github.com",
 	endpoints: map[string]string{
+		issuerURL:        "https://github.com/login/oauth",
 		authorizationURL: "https://github.com/login/oauth/authorize",
 		tokenURL:         "https://github.com/login/oauth/access_token",
 		userInfoURL:      "https://api.github.com/user",

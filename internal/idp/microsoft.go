@@ -2,6 +2,7 @@ package idp
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -20,6 +21,7 @@ var microsoft = provider{
 		algorithms:     []string{"RS256"},
 		metadataIssuer: microsoftMetadataIssuer,
 		tokenIssuers:   microsoftTokenIssuers,
+		answers:        microsoftAnswers,
 		keySigns:       microsoftKeySigns,
 		identity:       microsoftIdentity,
 	},
@@ -60,6 +62,13 @@ func microsoftTokenIssuers(configured string, claims map[string]any) []string {
 		return nil
 	}
 	return []string{strings.ReplaceAll(issuer, tenantPlaceholder, tenant)}
+}
+
+// microsoftAnswers: the shared issuers answer as the user's tenant.
+func microsoftAnswers(configured, issuer string) bool {
+	base, _ := strings.CutSuffix(issuer, "/v2.0")
+	tenant := base[strings.LastIndexByte(base, '/')+1:]
+	return slices.Contains(microsoftTokenIssuers(configured, map[string]any{"tid": tenant}), issuer)
 }
 
 // microsoftKeySigns holds a key to the issuer that is published with it: the shared key set has keys that are for one tenant only.

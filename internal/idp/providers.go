@@ -47,6 +47,8 @@ type openID struct {
 	metadataIssuer func(configured string) string
 	// tokenIssuers gives what "iss" may be in a token with these claims; nil: the configured issuer.
 	tokenIssuers func(configured string, claims map[string]any) []string
+	// answers tells whether "iss" of an authorization response may be this; nil: the configured issuer alone.
+	answers func(configured, issuer string) bool
 	// keySigns tells whether a key may sign a token with these claims; nil: always.
 	keySigns func(k key, claims map[string]any) bool
 	// identity reads claims; the subject is set by the caller.

@@ -37,13 +37,16 @@ const (
 	loosePart = 8
 	// maxUnit is the longest string that is weak however often it is repeated.
 	maxUnit = 4
+	// cutLength is where old systems cut passwords off; their users' leaked
+	// passwords are still tried as they were cut.
+	cutLength = 8
 )
 
 //go:embed common.txt
 var commonText string
 
-// commonWords is the set of words in common.txt, where a line that starts with
-// "#" is a comment.
+// commonWords is the set of words in common.txt, whole and cut off at cutLength.
+// A line there that starts with "#" is a comment.
 var commonWords = sync.OnceValue(func() map[string]struct{} {
 	words := make(map[string]struct{})
 	for line := range strings.Lines(commonText) {
@@ -52,6 +55,7 @@ var commonWords = sync.OnceValue(func() map[string]struct{} {
 		}
 		for _, word := range strings.Fields(line) {
 			words[word] = struct{}{}
+			words[word[:min(len(word), cutLength)]] = struct{}{}
 		}
 	}
 	return words
