@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/doorward/doorward/internal/secret"
 )
@@ -20,12 +21,23 @@ func (a *Admin) SigningKeys(ctx context.Context, c Caller) ([]SigningKey, error)
 	return keys, err
 }
 
-// RotateSigningKey makes a new key sign from now on; the ones before stay published until their tokens have expired.
+// RotateSigningKey makes a new key sign from now on; the ones before stay published until their tokens have expired. A project's admin may do so ten times in a row, and
+// once a minute then: keys cost as much as passwords, and are published (P27). It fails with CodeTooManyAttempts and CodeUnavailable.
 func (a *Admin) RotateSigningKey(ctx context.Context, c Caller) (SigningKey, error) {
 	if err := c.requireAdmin(); err != nil {
 		return SigningKey{}, err
 	}
-	fresh, err := a.newSigningKey(c.Project)
+	if c.Actor() != ActorOperator {
+		b := []budget{{"keys", time.Minute, 10}}
+		if err := a.store.Update(ctx, func(tx Tx) error { return a.takeAll(ctx, tx, c, b) }); err != nil {
+			return SigningKey{}, err
+		}
+	}
+	var fresh SigningKey
+	var err error
+	if busy := a.hashed(ctx, c.Project, func() { fresh, err = a.newSigningKey(c.Project) }); busy != nil {
+		return SigningKey{}, busy
+	}
 	if err != nil {
 		return SigningKey{}, err
 	}
