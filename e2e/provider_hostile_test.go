@@ -218,7 +218,7 @@ func TestProviderAtPrivateAddress(t *testing.T) {
 			maps.Copy(change["endpoints"].(M), M{"authorization": "https://login.example.test/", "token": base + "/token", "jwks": base + "/keys"})
 			p.putProvider(t, id, change)
 			begun := p.begin(t, id)
-			p.client().post(t, idpPath, begun.with("code", "code")).wantStatus(t, 503)
+			p.client().maybeShed().post(t, idpPath, begun.with("code", "code")).wantStatus(t, 503)
 
 			r = p.srv.operator(t).do(t, http.MethodPut, p.providerPath(id), M{"clientSecret": randomSecret("client secret"), "endpoints": M{"issuer": "http://" + host}})
 			r.wantStatus(t, http.StatusUnprocessableEntity) // plain http
