@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/auth":        {"internal/password", "internal/secret", "internal/token", "internal/totp"},
 	"internal/sqlstore":    {"internal/auth"},
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
-	"internal/mail":        {"internal/auth"},
+	"internal/mail":        {"internal/auth", "internal/publicnet"},
 	"internal/idp":         {"internal/auth", "internal/publicnet"},
 	"internal/webhook":     {"internal/auth", "internal/publicnet"},
 	"internal/accountsapi": {"internal/auth", "internal/web"},

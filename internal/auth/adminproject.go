@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/token"
@@ -91,9 +93,15 @@ func (a *Admin) prepareProject(np NewProject) (*Project, string, error) {
 	return p, adminToken, a.resolve(p)
 }
 
+// checkDisplayName refuses what would mislead where the name stands in a mail's From or on a page: a name that reads as an address or a link, or as another
+// encoded one (RFC 2047), or that turns the text around it.
 func checkDisplayName(name string) error {
 	if len(name) > 100 || hasControl(name) || !utf8.ValidString(name) {
 		return invalidArgument("displayName", "a display name has at most 100 bytes and no control characters")
+	}
+	misleads := func(r rune) bool { return unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) }
+	if strings.Contains(name, "@") || strings.Contains(name, "://") || strings.Contains(name, "=?") || strings.ContainsFunc(name, misleads) {
+		return invalidArgument("displayName", `a display name has no "@", "://" or "=?", and no characters that break lines or change the direction of the text`)
 	}
 	return nil
 }

@@ -86,6 +86,8 @@ type Reader interface {
 	ListWebhookDeliveries(ctx context.Context, p ProjectID, f DeliveryFilter) ([]WebhookDelivery, error)
 	// CountWebhookDeliveries counts the instance's deliveries by state, but those that are delivered.
 	CountWebhookDeliveries(ctx context.Context) (map[DeliveryState]int, error)
+	// DueMail names the projects of the instance that have a mail to be claimed at now.
+	DueMail(ctx context.Context, now time.Time) ([]ProjectID, error)
 	// DueWebhooks names the enabled webhooks of the instance that have a delivery to be claimed at now.
 	DueWebhooks(ctx context.Context, now time.Time) ([]DueWebhook, error)
 }
@@ -186,8 +188,8 @@ type Tx interface {
 	PutMailTemplate(ctx context.Context, t MailTemplate) error
 	DeleteMailTemplate(ctx context.Context, p ProjectID, kind MailKind, language string) error
 	CreateMail(ctx context.Context, m OutboxMail) error
-	// ClaimMail leases up to limit mails that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
-	ClaimMail(ctx context.Context, leaseToken string, now, leaseUntil time.Time, limit int) ([]OutboxMail, error)
+	// ClaimMail leases up to limit mails of a project that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
+	ClaimMail(ctx context.Context, p ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]OutboxMail, error)
 	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
 	FinishMail(ctx context.Context, m OutboxMail) error
 	// RequeueMail makes a kept or dead mail due at now, with no attempts counted. ErrNotFound for other states.

@@ -126,7 +126,7 @@ func (c *call) checkAuthorizationEndpoint(ctx context.Context, address string) e
 		return err
 	}
 	_, err = c.do(req)
-	if err == nil || errors.Is(err, errRedirect) || errors.Is(err, errStatus) || errors.Is(err, errPrivateAddress) {
+	if err == nil || errors.Is(err, errRedirect) || errors.Is(err, errStatus) || errors.Is(err, errUnknownHost) {
 		return nil
 	}
 	return fmt.Errorf("authorization endpoint: %w", err)

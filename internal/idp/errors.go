@@ -48,6 +48,7 @@ var (
 	errRedirect       = errors.New("redirects are not followed")
 	errStatus         = errors.New("the server is overloaded or broken")
 	errPrivateAddress = errors.New("not a public address")
+	errUnknownHost    = errors.New("the host has no public address")
 	errBusy           = errors.New("too many requests are under way")
 )
 

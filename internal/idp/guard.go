@@ -207,26 +207,22 @@ func retryAfter(h http.Header) time.Duration {
 
 // explain puts a failed request into words that help to mend it. The error's own text is left out, because bytes of the answer can be in it.
 func explain(u *url.URL, err error) error {
-	if errors.Is(err, errPrivateAddress) {
-		refused := refuse("%s has an address that is not public; if that is meant, an operator adds %s to the provider's allowed hosts", u.Host, u.Hostname())
-		refused.cause = errPrivateAddress
-		return refused
+	var dns *net.DNSError
+	if errors.Is(err, errPrivateAddress) || errors.As(err, &dns) && !errors.Is(err, context.Canceled) {
+		// One error for both: told apart, they would map the names of this network to whoever chooses the URL (P17).
+		return unavailable(errUnknownHost, "%s could not be looked up, or has an address that is not public; check how it is spelled, and the name server that this "+
+			"machine asks; if a private address is meant, an operator adds %s to the provider's allowed hosts", u.Host, u.Hostname())
 	}
 	return unavailable(err, "%s", networkTrouble(u, err))
 }
 
 func networkTrouble(u *url.URL, err error) string {
-	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Sprintf("the request to %s was given up", u.Host)
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Sprintf("the name %s is not known to the DNS; check how it is spelled, and the name server that this machine asks", u.Hostname())
-	case errors.As(err, &dns):
-		return fmt.Sprintf("the name %s could not be looked up; check the name server that this machine asks", u.Hostname())
 	case errors.As(err, &certificate):
 		return certificateTrouble(u, certificate)
 	case errors.As(err, &notTLS):

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
+	"net/netip"
 	"net/textproto"
 	"os"
 	"regexp"
@@ -21,6 +22,7 @@ import (
 	gosmtp "github.com/wneessen/go-mail/smtp"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/publicnet"
 )
 
 const (
@@ -65,11 +67,14 @@ func NewSMTP(c Config, now func() time.Time) (*SMTP, error) {
 	return s, nil
 }
 
-// SendError says why a mail was not sent. Its text is for the operator: it may quote the server's reply, less whatever that repeats of the mail or the login.
+// SendError says why a mail was not sent. Its text is for the operator: it may quote the server's reply, less whatever that
+// repeats of the mail or the login, and names no private address.
 type SendError struct {
 	Code      int  // the SMTP reply code; 0 where the server gave none
 	Permanent bool // trying again with this mail is of no use
+	silent    bool // the server gave no answer in time
 	text      string
+	detail    string // for the server's own log alone: with the address
 }
 
 // Error gives the text.
@@ -80,6 +85,21 @@ func (e *SendError) Error() string { return e.text }
 func Permanent(err error) bool {
 	var e *SendError
 	return errors.As(err, &e) && e.Permanent
+}
+
+// Silent tells whether the server gave no answer in time.
+func Silent(err error) bool {
+	var e *SendError
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.silent
+}
+
+// detail gives what an error has for the log alone.
+func detail(err error) string {
+	var e *SendError
+	if errors.As(err, &e) {
+		return e.detail
+	}
+	return ""
 }
 
 // Send hands one mail to the server and returns once the server took it, or with a *SendError. from is an address, with or without a display name. id makes
@@ -212,7 +232,7 @@ func quit(session *gosmtp.Client, conn net.Conn) {
 
 // failed turns what went wrong into an error for the operator.
 func (s *SMTP) failed(ctx context.Context, err error, m auth.Message) error {
-	e := &SendError{text: "smtp server " + s.config.Address() + ": "}
+	e := &SendError{text: "the SMTP server: ", detail: s.config.Address() + ": " + s.scrub(err.Error(), m)}
 	var reply *textproto.Error
 	var refused *gomail.SendError
 	switch {
@@ -222,14 +242,48 @@ func (s *SMTP) failed(ctx context.Context, err error, m auth.Message) error {
 	case errors.As(err, &reply):
 		e.Code = reply.Code // before the mail was even named: about the server or the login
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):
+		e.silent = true
 		e.text += "no answer in time"
 		return e
 	case ctx.Err() != nil:
 		e.text += "cut off, because the program ends"
 		return e
+	case isUnknown(err):
+		e.text += "its name could not be looked up, or it has an address that is not public"
+		return e
+	case isDial(err):
+		e.text += "the connection was refused, or cannot be made"
+		return e
 	}
-	e.text += s.scrub(err.Error(), m)
+	e.text += withoutPrivate(s.scrub(err.Error(), m))
 	return e
+}
+
+// isUnknown tells errors that would map the network of this machine to whoever chooses names, were they told apart (P17).
+func isUnknown(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.Is(err, publicnet.ErrNotPublic)
+}
+
+func isDial(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
+}
+
+var maybeAddress = regexp.MustCompile(`[0-9A-Fa-f:.]*[0-9A-Fa-f:]`)
+
+// withoutPrivate leaves out the addresses of private networks: certificates and replies name them.
+func withoutPrivate(text string) string {
+	return maybeAddress.ReplaceAllStringFunc(text, func(word string) string {
+		address, err := netip.ParseAddr(word)
+		if withPort, portErr := netip.ParseAddrPort(word); portErr == nil {
+			address, err = withPort.Addr(), nil
+		}
+		if err == nil && !publicnet.Contains(address) {
+			return "[…]"
+		}
+		return word
+	})
 }
 
 // isAboutLogin tells the 5xx replies that an operator mends by setting another user or password (RFC 4954 section 6).

@@ -24,10 +24,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/publicnet"
 )
 
 func testClock() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
@@ -411,6 +413,57 @@ func TestServerAway(t *testing.T) {
 	err = (&peer{address: address}).sender(t, "smtp://localhost:2525", nil).Send(t.Context(), "a@example.com", testMessage(), "1")
 	if err == nil || Permanent(err) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("%v, want a temporary error", err)
+	}
+}
+
+// TestErrorsKeepTheNetwork: a project's admin reads these errors, and must not learn from them which names lead where in this machine's network (P17).
+func TestErrorsKeepTheNetwork(t *testing.T) {
+	send := func(address string, control func(string, string, syscall.RawConn) error) error {
+		t.Helper()
+		c, err := ParseURL("smtp://" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewSMTP(c, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Dial = (&net.Dialer{Control: control}).DialContext
+		return s.Send(t.Context(), "a@example.com", testMessage(), "1")
+	}
+	const unknown = "the SMTP server: its name could not be looked up, or it has an address that is not public"
+	for _, address := range []string{"localhost:1", "127.0.0.1:1", "10.1.2.3:25", "nowhere.invalid:25"} {
+		err := send(address, publicnet.Control)
+		if err == nil || Permanent(err) || err.Error() != unknown {
+			t.Errorf("%s: %v", address, err)
+		}
+		if !strings.Contains(detail(err), address) {
+			t.Errorf("%s: the log has %q", address, detail(err))
+		}
+	}
+	if err := send("localhost:1", nil); err == nil || strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "::1") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	p := &peer{replies: map[string]string{"MAIL": "450 go away, 10.1.2.3 [fd00::7] 192.168.0.9:25 4.7.1 8.8.8.8"}}
+	p.start(t)
+	err := p.sender(t, "smtp://localhost:2525", nil).Send(t.Context(), "a@example.com", testMessage(), "1")
+	if err == nil || !strings.Contains(err.Error(), "go away, […] [[…]] […] 4.7.1 8.8.8.8") {
+		t.Errorf("a reply that names addresses: %v", err)
+	}
+}
+
+// TestStuckServerIsSilent: the worker pauses a project for these alone.
+func TestStuckServerIsSilent(t *testing.T) {
+	stuck := &peer{replies: map[string]string{"MAIL": "hang"}}
+	stuck.start(t)
+	change := func(c *Config) { c.SendTimeout = 200 * time.Millisecond }
+	if err := stuck.sender(t, "smtp://localhost:2525", change).Send(t.Context(), "a@example.com", testMessage(), "1"); !Silent(err) {
+		t.Errorf("a stuck server: %v", err)
+	}
+	busy := &peer{replies: map[string]string{"MAIL": "450 later"}}
+	busy.start(t)
+	if err := busy.sender(t, "smtp://localhost:2525", change).Send(t.Context(), "a@example.com", testMessage(), "1"); err == nil || Silent(err) {
+		t.Errorf("a busy server: %v", err)
 	}
 }
 

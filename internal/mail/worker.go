@@ -14,7 +14,8 @@ import (
 
 // Defaults of a Worker.
 const (
-	defaultConcurrency = 4
+	defaultConcurrency = 32
+	defaultShare       = 4
 	defaultPoll        = time.Second
 	defaultLease       = 2 * time.Minute
 	defaultGrace       = 10 * time.Second
@@ -31,16 +32,24 @@ const (
 	minAge       = 24 * time.Hour
 )
 
+// How long a project's mails wait after its SMTP server gave no answer in time. It doubles with each such mail in a row, and any other end of one resets it.
+const (
+	firstSilence = 10 * time.Second
+	maxSilence   = time.Minute
+)
+
 // maxLastError is in characters.
 const maxLastError = 500
 
-// Sender brings one mail out. It returns nil once the mail is taken; Permanent tells which errors end all tries. It returns soon after ctx ends. *SMTP is one.
+// Sender brings one mail out. It returns nil once the mail is taken; Permanent tells which errors end all tries, and Silent those of a server that gave no
+// answer in time. It returns soon after ctx ends. *SMTP is one.
 type Sender interface {
 	Send(ctx context.Context, from string, m auth.Message, id auth.MailID) error
 }
 
 // Outbox is what the worker needs of an auth.Store.
 type Outbox interface {
+	DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, error)
 	Update(ctx context.Context, f func(auth.Tx) error) error
 }
 
@@ -52,6 +61,8 @@ type Outbox interface {
 //
 // A failed mail is tried again after 10s, 20s, 40s and so on, up to an hour, each shortened by up to a fifth at random so that mails do not come in herds
 // (P51). It is dead when it was refused for good, or after at least 12 attempts and 24 hours. Dead mails keep their content, for a retry by hand.
+//
+// No project holds up another: each has at most Share mails in hand, and one alone, after a pause, while its SMTP server gives no answer.
 //
 // The mails of a project without an SMTP server become kept, with their content, for the developer to read.
 type Worker struct {
@@ -65,7 +76,8 @@ type Worker struct {
 	LeaseToken string         // names this worker; random, different at each start
 	Log        *slog.Logger
 
-	Concurrency int           // mails in hand at a time; 0 is 4
+	Concurrency int           // mails in hand at a time; 0 is 32
+	Share       int           // and of one project; 0 is 4
 	Poll        time.Duration // how often to look for due mails when nobody calls Wake; 0 is 1s
 	Lease       time.Duration // after which another worker may take a mail over; a send is cut off at three quarters of it; 0 is 2m
 	Grace       time.Duration // how long the mails in hand may take once Run is told to end; 0 is 10s
@@ -87,12 +99,6 @@ func (w *Worker) wakeups() chan struct{} {
 	return w.wake
 }
 
-// mailKey tells mails apart across projects.
-type mailKey struct {
-	project auth.ProjectID
-	id      auth.MailID
-}
-
 // Run works until ctx ends, and then until the mails in hand are done, which takes no longer than Grace and a moment to record them. It fails only at once,
 // where a field is missing.
 func (w *Worker) Run(ctx context.Context) error {
@@ -101,34 +107,32 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	hands, drop := w.hands(ctx)
 	defer drop()
-	concurrency := positiveOr(w.Concurrency, defaultConcurrency)
-	inHand := map[mailKey]bool{}
-	done := make(chan mailKey, concurrency)
+	hand := newHand(positiveOr(w.Concurrency, defaultConcurrency), positiveOr(w.Share, defaultShare))
+	done := make(chan result)
 	store := outage{log: w.Log}
-	look := true // whether there may be due mails
+	look := true  // whether there may be due mails that there is room for
+	more := false // whether there may be due ones that there was no room for
 
 	for ctx.Err() == nil {
-		if free := concurrency - len(inHand); look && free > 0 {
-			mails, err := w.claim(ctx, free)
+		if look {
+			var mails []auth.OutboxMail
+			var err error
+			mails, more, err = w.claim(ctx, hand)
 			store.report(ctx, err)
-			look = len(mails) == free
+			look = false
 			for _, m := range mails {
-				key := mailKey{m.Project, m.ID}
-				if inHand[key] {
+				if !hand.take(m) {
 					continue // its lease ran out while its result waits for the store; whoever has it records it
 				}
-				inHand[key] = true
-				go func() {
-					defer func() { done <- key }()
-					w.handle(hands, m)
-				}()
+				go func() { done <- result{m, w.handle(hands, m)} }()
 			}
 		}
 		pause := time.NewTimer(store.pause(positiveOr(w.Poll, defaultPoll)))
 		select {
 		case <-ctx.Done():
-		case key := <-done:
-			delete(inHand, key)
+		case r := <-done:
+			hand.leave(r, w.Clock())
+			look = more
 		case <-w.wakeups():
 			look = true
 		case <-pause.C:
@@ -136,8 +140,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		pause.Stop()
 	}
-	for len(inHand) > 0 {
-		delete(inHand, <-done)
+	for hand.size > 0 {
+		hand.leave(<-done, w.Clock())
 	}
 	return nil
 }
@@ -157,22 +161,46 @@ func (w *Worker) hands(ctx context.Context) (context.Context, context.CancelFunc
 	return hands, func() { stop(); drop() }
 }
 
-func (w *Worker) claim(ctx context.Context, limit int) ([]auth.OutboxMail, error) {
-	var mails []auth.OutboxMail
-	err := w.Store.Update(ctx, func(tx auth.Tx) error {
+// claim leases what is due, as far as there is room, and tells whether there may be more. First it looks for projects that have something due, which costs the
+// store's writer nothing.
+func (w *Worker) claim(ctx context.Context, hand *hand) (claimed []auth.OutboxMail, more bool, err error) {
+	due, err := w.Store.DueMail(ctx, w.Clock())
+	if err != nil {
+		return nil, false, fmt.Errorf("look for mail: %w", err)
+	}
+	w.shuffle(due)
+	shares := hand.divide(due, w.Clock())
+	if len(shares) == 0 {
+		return nil, len(due) > 0, nil
+	}
+	err = w.Store.Update(ctx, func(tx auth.Tx) error {
+		claimed, more = nil, len(shares) < len(due)
 		now := w.Clock()
-		var err error
-		mails, err = tx.ClaimMail(ctx, w.LeaseToken, now, now.Add(positiveOr(w.Lease, defaultLease)), limit)
-		return err
+		for _, s := range shares {
+			some, err := tx.ClaimMail(ctx, s.project, w.LeaseToken, now, now.Add(positiveOr(w.Lease, defaultLease)), s.n)
+			if err != nil {
+				return err
+			}
+			claimed, more = append(claimed, some...), more || len(some) == s.n
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("claim mail: %w", err)
+		return nil, false, fmt.Errorf("claim mail: %w", err)
 	}
-	return mails, nil
+	return claimed, more, nil
 }
 
-// handle brings one mail as far as it gets, and records that.
-func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) {
+// shuffle gives every project the same chance of what room is left.
+func (w *Worker) shuffle(due []auth.ProjectID) {
+	for i := len(due) - 1; i > 0; i-- {
+		j := min(int(w.Jitter()*float64(i+1)), i)
+		due[i], due[j] = due[j], due[i]
+	}
+}
+
+// handle brings one mail as far as it gets, and records that. It tells whether the SMTP server gave no answer in time.
+func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) (silent bool) {
 	state, err := w.deliver(ctx, m)
 	now := w.Clock()
 	m.State, m.FinishedAt, m.LastError, m.LeaseToken = state, now, "", w.LeaseToken
@@ -184,9 +212,11 @@ func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) {
 		if m.State = w.stateAfter(m, err, now); m.State == auth.MailQueued {
 			m.FinishedAt, m.NextAttemptAt = time.Time{}, now.Add(w.backoff(m.Attempts))
 		}
-		w.Log.Warn("mail not sent", mailAttr(m), slog.String("state", string(m.State)), slog.Int("attempts", m.Attempts), slog.String("error", m.LastError))
+		w.Log.Warn("mail not sent", mailAttr(m), slog.String("state", string(m.State)), slog.Int("attempts", m.Attempts), slog.String("error", m.LastError),
+			slog.String("detail", clip(clean(detail(err)), maxLastError)))
 	}
 	w.record(ctx, m)
+	return Silent(err)
 }
 
 // deliver sends a mail, or finds that there is nowhere to send it to. A panic costs this one try (P46).

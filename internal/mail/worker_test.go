@@ -25,7 +25,7 @@ type memoryOutbox struct {
 	away  func(claiming bool) error // nil while the store answers
 }
 
-// memoryTx has the two methods that the worker needs; any other panics.
+// memoryTx has the two methods that the worker needs of a transaction; any other panics.
 type memoryTx struct {
 	auth.Tx
 	*memoryOutbox
@@ -48,7 +48,33 @@ func (o *memoryOutbox) Update(ctx context.Context, f func(auth.Tx) error) error 
 	return f(memoryTx{memoryOutbox: o})
 }
 
-func (t memoryTx) ClaimMail(_ context.Context, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
+func (o *memoryOutbox) DueMail(_ context.Context, now time.Time) ([]auth.ProjectID, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.away != nil {
+		if err := o.away(true); err != nil {
+			return nil, err
+		}
+	}
+	var due []auth.ProjectID
+	for _, m := range o.mails {
+		if isDue(m, now) {
+			due = append(due, m.Project)
+		}
+	}
+	slices.Sort(due)
+	return slices.Compact(due), nil
+}
+
+func (t memoryTx) DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, error) {
+	return t.memoryOutbox.DueMail(ctx, now)
+}
+
+func isDue(m auth.OutboxMail, now time.Time) bool {
+	return m.State == auth.MailQueued && !m.NextAttemptAt.After(now) || m.State == auth.MailWorking && !m.LeaseUntil.After(now)
+}
+
+func (t memoryTx) ClaimMail(_ context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
 	if t.away != nil {
 		if err := t.away(true); err != nil {
 			return nil, err
@@ -57,8 +83,7 @@ func (t memoryTx) ClaimMail(_ context.Context, leaseToken string, now, leaseUnti
 	var claimed []auth.OutboxMail
 	for _, id := range sortedIDs(t.mails) {
 		m := t.mails[id]
-		due := m.State == auth.MailQueued && !m.NextAttemptAt.After(now) || m.State == auth.MailWorking && !m.LeaseUntil.After(now)
-		if due && len(claimed) < limit {
+		if m.Project == p && isDue(m, now) && len(claimed) < limit {
 			m.State, m.LeaseToken, m.LeaseUntil, m.Attempts = auth.MailWorking, leaseToken, leaseUntil, m.Attempts+1
 			t.mails[id] = m
 			claimed = append(claimed, m)
@@ -606,6 +631,85 @@ func TestConcurrency(t *testing.T) {
 		slices.Sort(tries)
 		if len(tries) != 40 || len(slices.Compact(tries)) != 40 {
 			t.Errorf("%d tries of 40 mails", len(tries))
+		}
+	})
+}
+
+// stuckUntil is a Sender as an SMTP server is that accepts connections and never speaks, up to some time.
+func stuckUntil(end time.Time) *recorder {
+	return &recorder{answer: func(ctx context.Context, _ auth.MailID) error {
+		if !time.Now().Before(end) {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, defaultSendTimeout)
+		defer cancel()
+		<-ctx.Done()
+		return &SendError{silent: true, text: "no answer in time"}
+	}}
+}
+
+// add queues n mails of a project, named after it and numbered.
+func (o *memoryOutbox) add(p auth.ProjectID, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range n {
+		m := queued(auth.MailID(fmt.Sprintf("%s-%03d", p, i)))
+		m.Project = p
+		o.mails[m.ID] = m
+	}
+}
+
+// TestStuckServerHoldsUpItsProjectAlone: many mails wait for servers that never speak, and another project's go out at once all the same.
+func TestStuckServerHoldsUpItsProjectAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, prompt, stuck := newOutbox(), &recorder{}, stuckUntil(time.Now().Add(time.Hour))
+		store.add("a-stuck", 500)
+		store.add("b-stuck", 500)
+		w := newWorker(store, nil, &bytes.Buffer{})
+		w.PerProject = func(_ context.Context, p auth.ProjectID) (Sender, string, error) {
+			if p == "prompt" {
+				return prompt, "no-reply@example.com", nil
+			}
+			return stuck, "no-reply@example.com", nil
+		}
+		defer start(t, w)()
+		for minute := range 10 {
+			time.Sleep(time.Minute)
+			store.add("prompt", 20)
+			w.Wake()
+			time.Sleep(time.Second)
+			if n := len(prompt.tries()); n != 20*(minute+1) {
+				t.Fatalf("%d of %d mails went out within a second, after %d minutes", n, 20*(minute+1), minute+1)
+			}
+		}
+		// Four at once, and then one at a time: after 30s and a pause of 10s, 20s, 40s, 60s, 60s, and so on.
+		if n := len(stuck.tries()); n < 2*9 || n > 2*14 {
+			t.Errorf("%d tries with the two stuck servers in ten minutes", n)
+		}
+	})
+}
+
+// TestSilenceEnds: once a server speaks again, the mails of its project go out within the longest pause, several at a time.
+func TestSilenceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, sender := newOutbox(), stuckUntil(time.Now().Add(10*time.Minute))
+		defer start(t, newWorker(store, sender, &bytes.Buffer{}))()
+		time.Sleep(5 * time.Second)
+		store.add("p", 200)
+		time.Sleep(10*time.Minute - 5*time.Second)
+		before := len(sender.tries())
+		if before > 20 {
+			t.Errorf("%d tries while the server was silent", before)
+		}
+		time.Sleep(defaultSendTimeout + maxSilence + 2*time.Second)
+		sent := 0
+		for _, id := range sortedIDs(store.mails) {
+			if store.get(id).State == auth.MailSent {
+				sent++
+			}
+		}
+		if sent < 200-before {
+			t.Errorf("%d mails were sent after the silence", sent)
 		}
 	})
 }

@@ -2,6 +2,7 @@
 package publicnet
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"syscall"
@@ -42,11 +43,14 @@ func Contains(address netip.Addr) bool {
 	return true
 }
 
+// ErrNotPublic is what Control refuses with. Its text names the address, for the server's own log: others must not learn what a name resolves to.
+var ErrNotPublic = errors.New("not an address of the public internet")
+
 // Control refuses, as a net.Dialer's Control, to connect anywhere else. It sees the address that is dialled in the end, after names were resolved.
 func Control(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !Contains(target.Addr()) {
-		return fmt.Errorf("%s is not an address of the public internet", target.Addr())
+		return fmt.Errorf("%s is %w", target.Addr(), ErrNotPublic)
 	}
 	return nil
 }

@@ -90,14 +90,18 @@ func (t *tx) CreateMail(ctx context.Context, m auth.OutboxMail) error {
 		m.FinishedAt, m.LastError, dueAt(m))
 }
 
+// DueMail looks into the index once for each project, however many mails wait.
+func (r reader) DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, error) {
+	return list(ctx, r.q, func(p *auth.ProjectID) []any { return []any{p} }, `SELECT p.id FROM projects p WHERE EXISTS
+		(SELECT 1 FROM outbox o WHERE o.project = p.id AND o.due_at IS NOT NULL AND o.due_at <= $1) ORDER BY p.id`, now)
+}
+
 // ClaimMail gives the mails that wait longest, in the order of their ids.
-func (t *tx) ClaimMail(ctx context.Context, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
+func (t *tx) ClaimMail(ctx context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
 	claimed, err := list(ctx, t.q, mailFields, `UPDATE outbox SET state = $1, lease_token = $2, lease_until = $3, due_at = $3, attempts = attempts + 1
-		WHERE (project, id) IN (SELECT project, id FROM outbox WHERE due_at IS NOT NULL AND due_at <= $4 ORDER BY due_at LIMIT $5)
-		RETURNING `+mailColumns, auth.MailWorking, leaseToken, leaseUntil, now, max(0, limit))
-	slices.SortFunc(claimed, func(a, b auth.OutboxMail) int {
-		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Project, b.Project))
-	})
+		WHERE project = $4 AND id IN (SELECT id FROM outbox WHERE project = $4 AND due_at IS NOT NULL AND due_at <= $5 ORDER BY due_at LIMIT $6)
+		RETURNING `+mailColumns, auth.MailWorking, leaseToken, leaseUntil, p, now, max(0, limit))
+	slices.SortFunc(claimed, func(a, b auth.OutboxMail) int { return cmp.Compare(a.ID, b.ID) })
 	return claimed, err
 }
 

@@ -382,7 +382,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"creation":   selectUsers + ` ORDER BY u.created_at DESC, u.id DESC LIMIT $2`,
 		"attribute":  `SELECT user_id FROM user_attributes a WHERE a.project = $1 AND a.name = $2 AND a.place = -1 AND a.kind = 's' AND a.text_value = $2 AND a.text_key = $2`,
 		"number":     `SELECT user_id FROM user_attributes a WHERE a.project = $1 AND a.name = $2 AND a.kind = 'n' AND a.number_value < $2`,
-		"due mail":   `SELECT id FROM outbox WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2`,
+		"due mail":   `SELECT id FROM outbox WHERE project = $1 AND due_at IS NOT NULL AND due_at <= $2 ORDER BY due_at LIMIT $2`,
 		"sessions":   `SELECT id FROM sessions WHERE project = $1 AND revoked_at = 0 AND user_id = $2 ORDER BY created_at DESC, id DESC`,
 		"living":     `SELECT id FROM sessions WHERE project = $1 AND revoked_at = 0 ORDER BY created_at DESC, id DESC LIMIT $2`,
 		"identities": `SELECT ` + identityColumns + ` FROM identities WHERE project = $1 AND user_id = $2 ORDER BY provider_id, subject`,

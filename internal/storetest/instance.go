@@ -86,26 +86,36 @@ func testOutbox(t *testing.T, s auth.Store) {
 
 func testOutboxLeases(t *testing.T, s auth.Store) {
 	ctx := t.Context()
-	addProjects(t, s, one)
+	addProjects(t, s, one, two)
 	update(t, s, func(tx auth.Tx) error {
 		return errors.Join(
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "m1", State: auth.MailQueued, NextAttemptAt: now, Sealed: []byte("x")}),
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "m2", State: auth.MailQueued, NextAttemptAt: after(-1), Sealed: []byte("x")}),
 			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "m3", State: auth.MailQueued, NextAttemptAt: after(1)}),
-			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "m4", State: auth.MailKept, NextAttemptAt: after(-9)}))
+			tx.CreateMail(ctx, auth.OutboxMail{Project: one, ID: "m4", State: auth.MailKept, NextAttemptAt: after(-9)}),
+			tx.CreateMail(ctx, auth.OutboxMail{Project: two, ID: "m1", State: auth.MailQueued, NextAttemptAt: after(-1)}))
 	})
 	claim := func(token string, at, until time.Time, limit int) (mails []auth.OutboxMail) {
 		t.Helper()
 		update(t, s, func(tx auth.Tx) (err error) {
-			mails, err = tx.ClaimMail(ctx, token, at, until, limit)
+			mails, err = tx.ClaimMail(ctx, one, token, at, until, limit)
 			return err
 		})
 		return mails
 	}
+	due := func(at time.Time) []auth.ProjectID {
+		t.Helper()
+		return must[[]auth.ProjectID](t)(s.DueMail(ctx, at))
+	}
+	wantEqual(t, "not due yet", len(due(after(-2))), 0)
+	wantEqual(t, "projects with a due mail", due(now), []auth.ProjectID{one, two})
 	first := claim("worker1", now, after(60), 1)
 	wantEqual(t, "first claim", first, []auth.OutboxMail{{Project: one, ID: "m2", State: auth.MailWorking, NextAttemptAt: after(-1), Sealed: []byte("x"), Attempts: 1, LeaseUntil: after(60), LeaseToken: "worker1"}})
 	wantEqual(t, "second claim", mailIDs(claim("worker2", now, after(60), 9)), []string{"m1"})
 	wantEqual(t, "nothing due", mailIDs(claim("worker3", now, after(60), 9)), nil)
+	wantEqual(t, "the other project's", must[auth.OutboxMail](t)(s.GetMail(ctx, two, "m1")).State, auth.MailQueued)
+	wantEqual(t, "projects with a due mail after the claims", due(now), []auth.ProjectID{two})
+	wantEqual(t, "projects with a lease that ran out", due(after(60)), []auth.ProjectID{one, two})
 
 	finish := func(m auth.OutboxMail) error {
 		return s.Update(ctx, func(tx auth.Tx) error { return tx.FinishMail(ctx, m) })

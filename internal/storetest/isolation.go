@@ -334,6 +334,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"CreateWebhookDelivery": found(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: two, ID: "new", Webhook: "hook", State: auth.DeliveryQueued})
 	}),
+	"ClaimMail": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.ClaimMail(ctx, two, "thief", after(99), after(199), 9)
+	},
 	"ClaimWebhookDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ClaimWebhookDeliveries(ctx, two, "hook", "thief", after(99), after(199), 9)
 	},

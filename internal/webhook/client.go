@@ -185,14 +185,14 @@ func explain(u *url.URL, err error) error {
 	var notTLS tls.RecordHeaderError
 	var timeout net.Error
 	switch {
-	case errors.Is(err, errPrivateAddress):
-		return fmt.Errorf("%s has an address that is not public; if that is meant, an operator adds %s to the webhook's allowed hosts", u.Host, u.Hostname())
+	case errors.Is(err, errPrivateAddress) || errors.As(err, &dns):
+		// One sentence for both: told apart, they would map the names of this network to whoever chooses the URL (P17).
+		return fmt.Errorf("%s could not be looked up, or has an address that is not public; if that is meant, an operator adds %s to the webhook's allowed hosts",
+			u.Host, u.Hostname())
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not answer in time", u.Host)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("the request to %s was given up", u.Host)
-	case errors.As(err, &dns):
-		return fmt.Errorf("the name %s could not be looked up", u.Hostname())
 	case errors.As(err, &certificate):
 		return fmt.Errorf("the TLS certificate of %s is not valid", u.Host)
 	case errors.As(err, &notTLS):

@@ -94,6 +94,9 @@ func TestSendGoesNowhereElse(t *testing.T) {
 		t.Errorf("a redirect: %+v, %v", answer, err)
 	}
 	port := strings.TrimPrefix(secure.URL, "https://127.0.0.1")
+	unknown := func(host, name string) string {
+		return host + " could not be looked up, or has an address that is not public; if that is meant, an operator adds " + name + " to the webhook's allowed hosts"
+	}
 	for name, c2 := range map[string]struct {
 		url   string
 		allow []string
@@ -101,8 +104,9 @@ func TestSendGoesNowhereElse(t *testing.T) {
 	}{
 		"http without permission":    {target.URL, nil, "not https"},
 		"another host's permission":  {target.URL, []string{"localhost", "127.0.0.2", "127.0.0.1:1"}, "not https"},
-		"a private address":          {secure.URL, nil, "has an address that is not public"},
-		"a name of a private one":    {"https://localhost" + port, nil, "has an address that is not public"},
+		"a private address":          {secure.URL, nil, unknown("127.0.0.1"+port, "127.0.0.1")},
+		"a name of a private one":    {"https://localhost" + port, nil, unknown("localhost"+port, "localhost")},
+		"a name that is none":        {"https://nowhere.invalid" + port, nil, unknown("nowhere.invalid"+port, "nowhere.invalid")},
 		"an IPv6 form of it":         {"https://[::ffff:127.0.0.1]" + port, nil, "has an address that is not public"},
 		"an untrusted certificate":   {secure.URL, []string{"127.0.0.1"}, "certificate"},
 		"a server that speaks http":  {strings.Replace(target.URL, "http:", "https:", 1), []string{"127.0.0.1"}, "does not speak TLS"},
