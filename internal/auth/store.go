@@ -86,6 +86,8 @@ type Reader interface {
 	ListWebhookDeliveries(ctx context.Context, p ProjectID, f DeliveryFilter) ([]WebhookDelivery, error)
 	// CountWebhookDeliveries counts the instance's deliveries by state, but those that are delivered.
 	CountWebhookDeliveries(ctx context.Context) (map[DeliveryState]int, error)
+	// CountWaitingDeliveries counts the webhook's deliveries that are queued or leased, but no further than to most.
+	CountWaitingDeliveries(ctx context.Context, p ProjectID, w WebhookID, most int) (int, error)
 	// DueWebhooks names the enabled webhooks of the instance that have a delivery to be claimed at now.
 	DueWebhooks(ctx context.Context, now time.Time) ([]DueWebhook, error)
 }
