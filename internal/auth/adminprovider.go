@@ -48,7 +48,8 @@ func (a *Admin) Provider(ctx context.Context, c Caller, id string) (IdentityProv
 	return p, notFound(err, "this provider is not configured")
 }
 
-// PutProvider configures an identity provider. Where its requests, and with them its secret, would go somewhere else, the secret must be entered again (P18).
+// PutProvider configures an identity provider. Where its requests, and with them its secret, would go somewhere else, the secret must be entered again (P18);
+// where AllowHosts is set only operators name another scheme, host or port.
 // It fails with CodeInvalidArgument and CodeAdminRequired.
 func (a *Admin) PutProvider(ctx context.Context, c Caller, id string, change ProviderChange) (IdentityProvider, error) {
 	if err := c.requireAdmin(); err != nil {
@@ -72,6 +73,9 @@ func (a *Admin) PutProvider(ctx context.Context, c Caller, id string, change Pro
 			return err
 		}
 		if p, err = a.changedProvider(stored, change); err != nil {
+			return err
+		}
+		if err := c.mayMove(p.AllowHosts, slices.Collect(maps.Values(stored.Endpoints)), slices.Collect(maps.Values(p.Endpoints))); err != nil {
 			return err
 		}
 		if err := tx.PutIdentityProvider(ctx, p); err != nil {

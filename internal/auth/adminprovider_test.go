@@ -113,10 +113,19 @@ func TestAllowHostsIsForOperators(t *testing.T) {
 	wantCode(t, err, auth.CodeNotFound)
 
 	r.put("oidc.acme", auth.ProviderChange{ClientID: of("x"), Endpoints: plain, AllowHosts: of([]string{"id.internal"})})
-	_, err = r.admin.PutProvider(t.Context(), r.projectAdmin(), "oidc.acme", auth.ProviderChange{Endpoints: of(map[string]string{"issuer": "http://id.internal:8080"})})
-	wantCode(t, err, "") // the operator's word is for the host
-	_, err = r.admin.PutProvider(t.Context(), r.projectAdmin(), "oidc.acme", auth.ProviderChange{Endpoints: of(map[string]string{"issuer": "http://other.internal"})})
-	wantCode(t, err, auth.CodeInvalidArgument)
+	for issuer, code := range map[string]auth.Code{
+		"http://id.internal/realms/a": "", "http://id.internal:80/b": "", "http://id.internal:8080": auth.CodeAdminRequired, "https://id.internal": auth.CodeAdminRequired,
+		"https://id.example.com": auth.CodeAdminRequired, "http://other.internal": auth.CodeInvalidArgument,
+	} {
+		_, err := r.admin.PutProvider(t.Context(), r.projectAdmin(), "oidc.acme", auth.ProviderChange{Endpoints: of(map[string]string{"issuer": issuer})})
+		if auth.CodeOf(err) != code {
+			t.Errorf("%s by a project's admin: %v", issuer, err)
+		}
+	}
+	_, err = r.admin.PutProvider(t.Context(), r.projectAdmin(), "oidc.acme",
+		auth.ProviderChange{Endpoints: of(map[string]string{"issuer": "http://id.internal", "debug": "http://id.internal:22"})})
+	wantCode(t, err, auth.CodeAdminRequired)
+	r.put("oidc.acme", auth.ProviderChange{Endpoints: of(map[string]string{"issuer": "http://id.internal:8080"})})
 }
 
 func TestProvidersAreForAdmins(t *testing.T) {

@@ -114,6 +114,24 @@ func (c Caller) mayChangeWebhook(change WebhookChange) error {
 	return c.requireAdmin()
 }
 
+// mayMove refuses to let a project's admin turn what an operator's allowHosts opened towards another scheme, host or port: the operator's word was for what was
+// there, and an entry may hold a whole host of the own network (P17). Without such an entry anybody may.
+func (c Caller) mayMove(allowHosts, from, to []string) error {
+	if len(allowHosts) == 0 || c.requireOperator() == nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, u := range from {
+		known[originOf(u)] = true
+	}
+	for _, u := range to {
+		if !known[originOf(u)] {
+			return newError(CodeAdminRequired, "allowHosts is set here; only an operator of the instance can change scheme, host or port of a URL")
+		}
+	}
+	return nil
+}
+
 func roomForWebhook(ctx context.Context, tx Tx, w Webhook) error {
 	all, err := tx.ListWebhooks(ctx, w.Project)
 	switch {
@@ -128,7 +146,7 @@ func roomForWebhook(ctx context.Context, tx Tx, w Webhook) error {
 }
 
 // UpdateWebhook changes a webhook. Another URL gets another secret at once, which is given and told this once: whoever was behind the old one must not be able to
-// sign for it, nor a stranger get what was signed for the old (P18). It fails with CodeNotFound, CodeInvalidArgument and CodeAdminRequired.
+// sign for it, nor a stranger get what was signed for the old (P18). Where AllowHosts is set only operators move it to another scheme, host or port. It fails with CodeNotFound, CodeInvalidArgument and CodeAdminRequired.
 func (a *Admin) UpdateWebhook(ctx context.Context, c Caller, id WebhookID, change WebhookChange) (w Webhook, secret string, err error) {
 	if err := c.mayChangeWebhook(change); err != nil {
 		return Webhook{}, "", err
@@ -140,6 +158,9 @@ func (a *Admin) UpdateWebhook(ctx context.Context, c Caller, id WebhookID, chang
 		}
 		before := w.URL
 		if err := change.apply(&w); err != nil {
+			return err
+		}
+		if err := c.mayMove(w.AllowHosts, []string{before}, []string{w.URL}); err != nil {
 			return err
 		}
 		if w.URL != before {

@@ -24,12 +24,11 @@ const maxQuestions = 4
 func (w *watchedStore) Update(ctx context.Context, f func(Tx) error) error {
 	approved := map[hookQuestion]bool{}
 	for {
-		queued := false
+		var ran *watchedTx
 		err := w.Store.Update(ctx, func(tx Tx) error {
-			watched := &watchedTx{Tx: tx, service: w.service, approved: approved, created: map[UserID]bool{}}
-			err := f(watched)
-			queued = watched.queued
-			return err
+			watched := &watchedTx{Tx: tx, service: w.service, approved: approved, created: map[UserID]bool{}, places: map[DueWebhook]int{}}
+			ran = watched
+			return f(watched)
 		})
 		var open *openQuestion
 		switch {
@@ -39,8 +38,11 @@ func (w *watchedStore) Update(ctx context.Context, f func(Tx) error) error {
 			}
 			approved[open.key] = true
 			continue
-		case err == nil && queued:
-			w.service.webhookQueued()
+		case err == nil:
+			w.service.backlogs.add(ran.places, ran.lost)
+			if ran.queued {
+				w.service.webhookQueued()
+			}
 		}
 		return err
 	}
@@ -54,6 +56,8 @@ type watchedTx struct {
 	approved map[hookQuestion]bool   // by the blocking hook, in earlier runs
 	created  map[UserID]bool         // in this run
 	queued   bool                    // whether a delivery was
+	places   map[DueWebhook]int      // that deliveries took
+	lost     int64                   // events that found no place
 }
 
 // webhooksOf is one cheap read where the transaction is about users.
@@ -175,6 +179,12 @@ func (t *watchedTx) announce(ctx context.Context, event WebhookEvent, u User, mo
 	}
 	for _, w := range hooks {
 		if !w.wants(event) {
+			continue
+		}
+		if place, err := t.placeFor(ctx, w, event); err != nil || !place {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		d, err := t.service.newDelivery(w, event, u, more...)

@@ -16,6 +16,7 @@ type hookQuestion struct {
 	email         Email
 	emailVerified bool
 	provider      string
+	anybody       bool // can bring it about, by signing up
 }
 
 // openQuestion ends a run of a transaction: the hook must be asked first. watchedStore handles it.
@@ -28,7 +29,7 @@ type openQuestion struct {
 func (*openQuestion) Error() string { return "the blocking hook was not asked" }
 
 func signUpQuestion(email Email, verified bool, provider string) hookQuestion {
-	return hookQuestion{point: HookBeforeSignUp, event: EventSignUp, email: email, emailVerified: verified, provider: provider}
+	return hookQuestion{point: HookBeforeSignUp, event: EventSignUp, email: email, emailVerified: verified, provider: provider, anybody: true}
 }
 
 func tokenQuestion(event Event, u User, provider string) hookQuestion {
@@ -51,12 +52,20 @@ func (s *Service) approve(ctx context.Context, tx Tx, c Caller, q hookQuestion) 
 	}
 	key := q
 	if t.created[q.user] { // each run may give the new account another uid
-		key.user = ""
+		q.anybody, key.anybody, key.user = true, true, ""
 	}
 	if t.approved[key] {
 		return nil
 	}
 	return &openQuestion{c, q, key}
+}
+
+// approveNewcomer asks about the first token of an account that tx made, though a second factor is due before: where it is refused there shall be no account.
+func (s *Service) approveNewcomer(ctx context.Context, tx Tx, c Caller, q hookQuestion) error {
+	if t, ok := tx.(*watchedTx); ok && !t.created[q.user] {
+		return nil
+	}
+	return s.approve(ctx, tx, c, q)
 }
 
 func blockingHook(hooks []Webhook, point WebhookEvent) (Webhook, bool) {
@@ -106,7 +115,11 @@ func (s *Service) hookCall(w Webhook, c Caller, q hookQuestion) (WebhookCall, er
 	if q.user != "" {
 		data["uid"] = string(q.user)
 	}
-	return s.webhookCall(w, q.point, data)
+	call, err := s.webhookCall(w, q.point, data)
+	if call.Anybody = q.anybody; q.anybody && c.Addr.IsValid() {
+		call.Source = source(c.Addr)
+	}
+	return call, err
 }
 
 // hookFailed decides as the hook's owner chose for this case, and writes that down.

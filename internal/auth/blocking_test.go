@@ -303,3 +303,51 @@ func TestNoClientNoWayPast(t *testing.T) {
 		t.Error("nobody is told when to try again")
 	}
 }
+
+// TestHookDecidesBeforeTheSecondFactor: a sign-up that is refused its token makes no account, though it would have to enroll a second factor first. Sign-ups are
+// told from what needs a proof.
+func TestHookDecidesBeforeTheSecondFactor(t *testing.T) {
+	h := newHarness(t, documented, with("secondFactor", "required"))
+	h.hook()
+	h.hooks.answersWith(func(call auth.WebhookCall) (auth.HookVerdict, error) {
+		if !call.Anybody || call.Source != clientAddr.String() {
+			t.Errorf("a question of a sign-up: %v, %q", call.Anybody, call.Source)
+		}
+		return auth.HookVerdict{Allow: !strings.Contains(string(call.Body), "before_token"), Reason: ""}, nil
+	})
+	_, err := h.trySignUp(grace, goodPW)
+	h.want(err, auth.CodeBlockedByHook)
+	noAccount(h)
+	h.hooks.answers(auth.HookVerdict{Allow: true}, nil)
+	up, err := h.trySignUp(grace, goodPW)
+	if h.must(err); !up.EnrollmentRequired {
+		t.Errorf("%+v", up)
+	}
+	h.hooks.asked(t)
+	h.hooks.answersWith(func(call auth.WebhookCall) (auth.HookVerdict, error) {
+		t.Error("asked before the second factor")
+		return auth.HookVerdict{}, errHookAway
+	})
+	_, err = h.signIn(grace, goodPW)
+	h.must(err)
+}
+
+// TestQuestionsAfterAProofAreTold from those that anybody can bring about.
+func TestQuestionsAfterAProofAreTold(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.signUp(ada)
+	h.hook()
+	h.hooks.answersWith(func(call auth.WebhookCall) (auth.HookVerdict, error) {
+		if call.Anybody || call.Source != "" {
+			t.Errorf("%s: %v, %q", call.Body, call.Anybody, call.Source)
+		}
+		return auth.HookVerdict{Allow: true}, nil
+	})
+	_, err := h.signIn(ada, goodPW)
+	h.must(err)
+	_, err = h.refresh(up.RefreshToken)
+	h.must(err)
+	if got := types(h.hooks.asked(t)); got != "before_token before_token" {
+		t.Errorf("asked %s", got)
+	}
+}

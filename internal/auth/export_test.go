@@ -58,5 +58,8 @@ func (s *Service) ClaimsOf(c Caller, u User, session Session, identities []Ident
 	return s.claims(c.Project, u, session, identities)
 }
 
+// WithWebhookCeiling bounds what waits for one webhook.
+func (s *Service) WithWebhookCeiling(n int) { s.backlogs.ceiling = n }
+
 // WithoutWebhooks makes a service that has no client for webhooks.
 func (s *Service) WithoutWebhooks() { s.webhooks = noWebhooks{} }

@@ -48,6 +48,9 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 		return issued{}, err
 	}
 	if due && !u.Blocked() {
+		if err := s.approveNewcomer(ctx, tx, c, tokenQuestion(EventSignIn, u, providerID)); err != nil {
+			return issued{}, err
+		}
 		pending, err := s.createPending(ctx, tx, u, providerID)
 		return issued{pending: pending, factors: factors}, err
 	}

@@ -59,7 +59,8 @@ const (
 	EventWebhookTested     Event = "webhook.test"
 	EventWebhookGone       Event = "webhook.gone"
 	EventWebhookRequeued   Event = "webhook.requeue"
-	EventHookFailed        Event = "webhook.failure" // of a blocking hook whose failure allows
+	EventWebhookOverflow   Event = "webhook.overflow" // events are lost because too many wait; once an hour
+	EventHookFailed        Event = "webhook.failure"  // of a blocking hook whose failure allows
 
 	EventSecondFactorAsked    Event = "second_factor.ask" // a sign-in waits for it
 	EventSecondFactorEnrolled Event = "second_factor.enroll"

@@ -59,6 +59,7 @@ type Service struct {
 
 	webhooks      WebhookClient
 	webhookQueued func()
+	backlogs      *backlogs
 
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]
@@ -86,6 +87,7 @@ func NewService(c Config) *Service {
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
 	}
+	s.backlogs = newBacklogs(maxWaiting)
 	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}
 	return s
 }

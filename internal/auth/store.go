@@ -88,6 +88,8 @@ type Reader interface {
 	CountWebhookDeliveries(ctx context.Context) (map[DeliveryState]int, error)
 	// DueMail names the projects of the instance that have a mail to be claimed at now.
 	DueMail(ctx context.Context, now time.Time) ([]ProjectID, error)
+	// CountWaitingDeliveries counts the webhook's deliveries that are queued or leased, but no further than to most.
+	CountWaitingDeliveries(ctx context.Context, p ProjectID, w WebhookID, most int) (int, error)
 	// DueWebhooks names the enabled webhooks of the instance that have a delivery to be claimed at now.
 	DueWebhooks(ctx context.Context, now time.Time) ([]DueWebhook, error)
 }

@@ -161,6 +161,11 @@ func (s *Service) dropPlanted(ctx context.Context, tx Tx, u User, proven Email, 
 		}
 		dropped = true
 	}
+	if dropped {
+		if err := s.announceIdentities(ctx, tx, u); err != nil {
+			return false, err
+		}
+	}
 	if dropped || keep == nil {
 		if _, err := tx.DeleteSecondFactors(ctx, u.Project, u.ID); err != nil {
 			return false, fmt.Errorf("delete second factors: %w", err)

@@ -85,6 +85,19 @@ func (w Webhook) AllowsHost(u *url.URL) bool {
 	})
 }
 
+// originOf is where a URL's requests go: scheme, host and port in one form; the URL itself where it has none (RFC 6454 section 4).
+func originOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return text
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}
+
 // DeliveryID names one event on its way to one webhook; it is the receiver's webhook-id, the same at each try. Ids sort by time.
 type DeliveryID string
 
@@ -138,6 +151,10 @@ type WebhookCall struct {
 	Secrets []string // each signs; the newest first
 	ID      string   // the request's webhook-id
 	Body    []byte   // JSON
+
+	// Anybody is set of a question that anybody can bring about, by signing up; other questions come after a proof. Source is then who did.
+	Anybody bool
+	Source  string // a network address or prefix; "" where it is unknown
 }
 
 // WebhookAnswer is what a receiver made of an event.

@@ -343,6 +343,16 @@ func TestWebhookSecrets(t *testing.T) {
 	}
 }
 
+// TestDroppedIdentitiesAreTold: what was planted and goes with the proof of the address is news to a receiver.
+func TestDroppedIdentitiesAreTold(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.signUp(ada)
+	h.webhook(auth.WebhookChange{})
+	h.identity(up.User.ID, "mallory-at-google", mallory, true)
+	h.must(h.VerifyEmail(h.ctx, h.anyone(), h.code(auth.MailVerifyEmail, ada), up.User.ID))
+	h.wantEvents("a verification that drops", "user.email_verified", "user.updated[emailVerified]", "user.updated[identities]")
+}
+
 func TestWebhookGone(t *testing.T) {
 	h := newHarness(t, documented)
 	w := h.webhook(auth.WebhookChange{})
@@ -400,4 +410,33 @@ func TestWebhookPermissions(t *testing.T) {
 	h.want(err, auth.CodeAdminRequired)
 	_, _, err = h.admin.UpdateWebhook(h.ctx, h.anyone().AsActor(auth.ActorOperator), w.ID, hosts)
 	h.want(err, "")
+}
+
+// TestAllowedHostIsNotTurned: an operator's word for a host is for the scheme and port that it was given at.
+func TestAllowedHostIsNotTurned(t *testing.T) {
+	h := newHarness(t, documented)
+	w := h.webhook(auth.WebhookChange{})
+	operator := h.anyone().AsActor(auth.ActorOperator)
+	move := func(c auth.Caller, to string) error {
+		_, _, err := h.admin.UpdateWebhook(h.ctx, c, w.ID, auth.WebhookChange{URL: &to})
+		return err
+	}
+	h.must(move(h.asAdmin(), "https://hook.internal/a")) // nothing is allowed yet
+	_, _, err := h.admin.UpdateWebhook(h.ctx, operator, w.ID, auth.WebhookChange{AllowHosts: &[]string{"hook.internal"}})
+	h.must(err)
+	for to, code := range map[string]auth.Code{
+		"https://hook.internal/b": "", "https://HOOK.internal:443/c": "", "http://hook.internal/a": auth.CodeAdminRequired, "https://hook.internal:6379/": auth.CodeAdminRequired,
+		"http://hook.internal:443/": auth.CodeAdminRequired, "https://other.example.com/": auth.CodeAdminRequired,
+	} {
+		if err := move(h.asAdmin(), to); auth.CodeOf(err) != code {
+			t.Errorf("%s by an admin: %v", to, err)
+		}
+	}
+	if got, err := h.admin.Webhook(h.ctx, h.asAdmin(), w.ID); err != nil || !strings.HasPrefix(strings.ToLower(got.URL), "https://hook.internal") {
+		t.Errorf("URL %s, %v", got.URL, err)
+	}
+	h.must(move(operator, "http://hook.internal:8080/"))
+	_, _, err = h.admin.UpdateWebhook(h.ctx, operator, w.ID, auth.WebhookChange{AllowHosts: &[]string{}, URL: ptr("https://hook.example.com")})
+	h.must(err)
+	h.must(move(h.asAdmin(), "https://elsewhere.example.com"))
 }

@@ -60,9 +60,12 @@ func removed(n int) string { return fmt.Sprintf("[removed, %d characters]", n) }
 
 // body makes an answer's body fit, as what its media type says and else as what it looks like. The result is one line.
 func (s *sanitizer) body(mediaType string, body []byte) string {
-	media, _, err := mime.ParseMediaType(mediaType)
+	media, parameters, err := mime.ParseMediaType(mediaType)
 	if err != nil {
 		media = ""
+	}
+	if isWide(parameters["charset"], body) {
+		return fmt.Sprintf("[removed, %d bytes that are no text in UTF-8]", len(body))
 	}
 	var value any
 	if decodeJSON(body, &value) == nil {
@@ -78,6 +81,13 @@ func (s *sanitizer) body(mediaType string, body []byte) string {
 		}
 	}
 	return oneLine(s.text(string(body)))
+}
+
+// isWide tells text of two or four bytes per character, and what is no text: no pattern finds a secret in it.
+func isWide(charset string, body []byte) bool {
+	charset = plainName(charset)
+	return bytes.IndexByte(body, 0) >= 0 || bytes.HasPrefix(body, []byte("\xfe\xff")) || bytes.HasPrefix(body, []byte("\xff\xfe")) ||
+		strings.HasPrefix(charset, "utf16") || strings.HasPrefix(charset, "utf32") || strings.HasPrefix(charset, "iso10646")
 }
 
 var formShape = regexp.MustCompile(`^[\w.%\[\]+-]+=[^\s&]*(?:&[\w.%\[\]+-]+=[^\s&]*)*$`)
@@ -118,13 +128,28 @@ func (s *sanitizer) value(name string, value any) any {
 		}
 		return clean
 	case string:
-		if isIdentifier(name) {
+		switch {
+		case isErrorName(name):
+			return s.errorCode(v)
+		case isIdentifier(name):
 			return s.identifier(v)
 		}
 		return s.text(v)
 	}
 	return value
 }
+
+// errorCode keeps a value of "error" only where it has the shape of the registered ones (RFC 6749 section 5.2), as a secret in that place would go unnoticed.
+func (s *sanitizer) errorCode(v string) string {
+	if !errorShape.MatchString(v) {
+		return removed(utf8.RuneCountInString(v))
+	}
+	return s.text(v)
+}
+
+var errorShape = regexp.MustCompile(`^[a-z_.]{1,64}$`)
+
+func isErrorName(name string) bool { return plainName(name) == "error" }
 
 // secretValue removes the value of a member whose name says that it is secret. Truth values and null tell nothing, and a short number in "code" is an error's.
 func (s *sanitizer) secretValue(name string, value any) any {
@@ -155,6 +180,8 @@ func (s *sanitizer) form(body string) (string, bool) {
 		if isSecretName(name) && !isErrorNumber(name, value) {
 			s.learn(value)
 			value = removed(utf8.RuneCountInString(value))
+		} else if isErrorName(name) {
+			value = s.errorCode(value)
 		} else {
 			value = s.text(value)
 		}
@@ -300,8 +327,8 @@ var (
 	}
 	// Names whose values an operator needs, and which are no secrets though they may look random.
 	identifiers = []string{
-		"sub", "id", "userid", "uid", "oid", "tid", "iss", "aud", "azp", "clientid", "appid", "kid", "alg", "email", "upn", "preferredusername", "name", "givenname", "familyname",
-		"picture", "avatarurl", "hd", "fbtraceid", "traceid", "correlationid", "error", "errorsubcode",
+		"sub", "userid", "uid", "oid", "tid", "iss", "aud", "azp", "clientid", "appid", "kid", "alg", "email", "upn", "preferredusername", "givenname", "familyname",
+		"picture", "avatarurl", "hd", "fbtraceid", "traceid", "correlationid", "errorsubcode",
 	}
 )
 

@@ -36,6 +36,13 @@ func TestSanitizerRemovesSecrets(t *testing.T) {
 	tests := map[string]struct{ mediaType, body, secret string }{
 		"jwt anywhere":             {"application/json", `{"note":"you sent ` + secretJWT + ` to us"}`, secretJWT},
 		"jwt as subject":           {"application/json", `{"sub":"` + secretJWT + `"}`, secretJWT},
+		"opaque error":             {"application/json", `{"error":"` + secretWord + `9"}`, secretWord},
+		"opaque error of a form":   {"application/x-www-form-urlencoded", `error=` + secretWord + `9&a=b`, secretWord},
+		"random id":                {"application/json", `{"id":"` + secretRandom + `"}`, secretRandom},
+		"random name":              {"application/json", `{"name":"` + secretRandom + `"}`, secretRandom},
+		"between NULs":             {"text/plain", "h\x00u\x00n\x00t\x00", "n" + "\\u0000"},
+		"utf-16 with a mark":       {"text/plain", "\xfe\xff\u6162\u6364", "\u6162"},
+		"utf-16 by its media type": {"text/plain; charset=UTF-16LE", "ababab", "ab"},
 		"jwt cut short":            {"text/plain", secretJWT[:40], secretJWT[:40]},
 		"unsigned jwt":             {"text/plain", "token eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0. end", "eyJzdWIiOiJhIn0"},
 		"random under any name":    {"application/json", `{"handle":"` + secretRandom + `"}`, secretRandom},
@@ -111,6 +118,7 @@ func TestSanitizerRemovesWhatTheOperationKnows(t *testing.T) {
 // TestSanitizerKeepsWhatHelps: an operator can still see what was wrong.
 func TestSanitizerKeepsWhatHelps(t *testing.T) {
 	for _, body := range []string{
+		`{"id":"100001234567890","name":"Ada Lovelace"}`,
 		`{"error":"invalid_grant","error_codes":[700016],"error_description":"AADSTS700016: Application with identifier was not found in the directory."}`,
 		`{"error":{"code":190,"message":"Error validating the request.","type":"OAuthException"}}`,
 		`{"aud":"1234567890-abc123def456.apps.example.com","email":"ada@example.com","email_verified":"true","iss":"https://accounts.example.com/realms/one","sub":"auth0|5f7c8ec7c33c6c004bbafe82"}`,
@@ -128,7 +136,7 @@ func TestSanitizerKeepsWhatHelps(t *testing.T) {
 }
 
 func TestSanitizerWritesOneLine(t *testing.T) {
-	got := (&sanitizer{}).body("text/html", []byte("<p>one\r\ntwo\x1b[31m \u202Ethree\u2028\x00\xff</p>"))
+	got := (&sanitizer{}).body("text/html", []byte("<p>one\r\ntwo\x1b[31m \u202Ethree\u2028\x01\xff</p>"))
 	if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' }) || !strings.Contains(got, `\u001B[31m`) {
 		t.Errorf("%q", got)
 	}

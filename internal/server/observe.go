@@ -58,6 +58,7 @@ func (c mailCollector) Collect(metrics chan<- prometheus.Metric) {
 var (
 	deliveryDesc = prometheus.NewDesc("doorward_webhook_deliveries", "Webhook deliveries in the outbox by state.", []string{"state"}, nil)
 	attemptDesc  = prometheus.NewDesc("doorward_webhook_attempts_total", "Attempts to deliver to webhooks, by how they ended.", []string{"outcome"}, nil)
+	lostDesc     = prometheus.NewDesc("doorward_webhook_events_lost_total", "Events that were not queued because too many waited for their webhook.", nil, nil)
 	questionDesc = prometheus.NewDesc("doorward_blocking_hook_questions_total", "Questions to blocking hooks, by how they ended.", []string{"outcome"}, nil)
 )
 
@@ -68,9 +69,11 @@ func (webhookCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- deliveryDesc
 	descs <- attemptDesc
 	descs <- questionDesc
+	descs <- lostDesc
 }
 
 func (c webhookCollector) Collect(metrics chan<- prometheus.Metric) {
+	metrics <- prometheus.MustNewConstMetric(lostDesc, prometheus.CounterValue, float64(c.instance.Service.WebhookEventsLost()))
 	delivered, failed := c.instance.courier.Attempts()
 	agreed, refused, unanswered := c.instance.webhooks.Questions()
 	for _, count := range []struct {

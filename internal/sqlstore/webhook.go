@@ -100,6 +100,12 @@ func (r reader) CountWebhookDeliveries(ctx context.Context) (map[auth.DeliverySt
 	return byState, nil
 }
 
+func (r reader) CountWaitingDeliveries(ctx context.Context, p auth.ProjectID, w auth.WebhookID, most int) (int, error) {
+	n, err := get(ctx, r.q, func(n *int) []any { return []any{n} }, `SELECT COUNT(*) FROM
+		(SELECT 1 FROM webhook_deliveries WHERE project = $1 AND webhook = $2 AND due_at IS NOT NULL LIMIT $3) waiting`, p, w, max(0, most))
+	return n, err
+}
+
 // DueWebhooks looks into the index once for each webhook, however many deliveries wait.
 func (r reader) DueWebhooks(ctx context.Context, now time.Time) ([]auth.DueWebhook, error) {
 	return list(ctx, r.q, func(d *auth.DueWebhook) []any { return []any{&d.Project, &d.Webhook} }, `SELECT w.project, w.id FROM webhooks w WHERE w.enabled = 1 AND EXISTS

@@ -324,6 +324,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ListWebhookDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ListWebhookDeliveries(ctx, two, auth.DeliveryFilter{Limit: 9})
 	},
+	"CountWaitingDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.CountWaitingDeliveries(ctx, two, "hook", 9)
+	},
 	"CreateWebhook": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateWebhook(ctx, auth.Webhook{Project: two, ID: "hook", Kind: auth.WebhookBlocking})
 	}),

@@ -70,6 +70,12 @@ func testWebhookDeliveries(t *testing.T, s auth.Store) {
 		map[auth.DeliveryState]int{auth.DeliveryDead: 2, auth.DeliveryQueued: 1, auth.DeliveryWorking: 1})
 	wantError(t, "CreateWebhookDelivery of a taken id", s.Update(ctx, func(tx auth.Tx) error { return tx.CreateWebhookDelivery(ctx, full) }), auth.ErrConflict)
 
+	for most, want := range map[int]int{0: 0, 1: 1, 9: 1} { // the leased one; "event" and msg_1 are dead
+		wantEqual(t, "waiting", must[int](t)(s.CountWaitingDeliveries(ctx, one, "hook", most)), want)
+	}
+	wantEqual(t, "waiting for the other", must[int](t)(s.CountWaitingDeliveries(ctx, one, "other", 9)), 1)
+	wantEqual(t, "waiting for none", must[int](t)(s.CountWaitingDeliveries(ctx, one, "nosuch", 9)), 0)
+
 	requeue := func(id auth.DeliveryID) error {
 		return s.Update(ctx, func(tx auth.Tx) error { return tx.RequeueWebhookDelivery(ctx, one, id, after(9)) })
 	}

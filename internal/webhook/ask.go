@@ -15,8 +15,8 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// Ask implements auth.WebhookClient. Of each project only so many questions are under way; one more fails at once, since waiting would hold up the sign-ins behind it
-// (P51).
+// Ask implements auth.WebhookClient. Of each project only so many questions are under way, and fewer of one source; one more fails at once, since waiting would hold up the
+// sign-ins behind it. What anybody can bring about takes no room from those who have proven something (P51).
 func (c *Client) Ask(ctx context.Context, call auth.WebhookCall) (auth.HookVerdict, error) {
 	verdict, err := c.ask(ctx, call)
 	switch {
@@ -31,10 +31,11 @@ func (c *Client) Ask(ctx context.Context, call auth.WebhookCall) (auth.HookVerdi
 }
 
 func (c *Client) ask(ctx context.Context, call auth.WebhookCall) (auth.HookVerdict, error) {
-	if !c.enter(call.Webhook.Project) {
+	leave, ok := c.enter(call)
+	if !ok {
 		return auth.HookVerdict{}, errors.New("too many questions to the blocking hook are under way")
 	}
-	defer c.leave(call.Webhook.Project)
+	defer leave()
 	resp, err := c.post(ctx, call)
 	if err != nil {
 		return auth.HookVerdict{}, err
@@ -53,21 +54,47 @@ func (c *Client) ask(ctx context.Context, call auth.WebhookCall) (auth.HookVerdi
 	return parseVerdict(body)
 }
 
-func (c *Client) enter(p auth.ProjectID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.asking[p] >= maxAsking {
-		return false
-	}
-	c.asking[p]++
-	return true
+// room is what questions share: all that anybody can bring about in a project, those of them from one source, or all that come after a proof.
+type room struct {
+	project auth.ProjectID
+	anybody bool
+	source  string
 }
 
-func (c *Client) leave(p auth.ProjectID) {
+// roomsOf gives the rooms that a question takes a place in, and how many places each has.
+func roomsOf(call auth.WebhookCall) map[room]int {
+	p := call.Webhook.Project
+	switch {
+	case !call.Anybody:
+		return map[room]int{{project: p}: maxAsking}
+	case call.Source == "":
+		return map[room]int{{project: p, anybody: true}: maxAskingSignUp}
+	}
+	return map[room]int{{project: p, anybody: true}: maxAskingSignUp, {project: p, anybody: true, source: call.Source}: maxAskingSource}
+}
+
+func (c *Client) enter(call auth.WebhookCall) (leave func(), ok bool) {
+	rooms := roomsOf(call)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.asking[p]--; c.asking[p] == 0 {
-		delete(c.asking, p)
+	for r, places := range rooms {
+		if c.asking[r] >= places {
+			return nil, false
+		}
+	}
+	for r := range rooms {
+		c.asking[r]++
+	}
+	return func() { c.leave(rooms) }, true
+}
+
+func (c *Client) leave(rooms map[room]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for r := range rooms {
+		if c.asking[r]--; c.asking[r] == 0 {
+			delete(c.asking, r)
+		}
 	}
 }
 

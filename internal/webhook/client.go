@@ -33,7 +33,9 @@ const (
 	maxIdlePerHost  = 8
 	maxHeaderBytes  = 16 << 10
 	maxAnswerBytes  = 4 << 10
-	maxAsking       = 32 // questions under way to the hook of one project
+	maxAsking       = 32 // questions under way to the hook of one project, of callers who have proven something
+	maxAskingSignUp = 16 // and of sign-ups
+	maxAskingSource = 4  // of these from one source
 	maxRetryAfter   = 24 * time.Hour
 	secondsInHeader = 32 // bits of a Retry-After
 )
@@ -52,7 +54,7 @@ type Client struct {
 	sendTimeout     time.Duration
 
 	mu     sync.Mutex
-	asking map[auth.ProjectID]int
+	asking map[room]int
 
 	agreed, refused, failed atomic.Int64
 }
@@ -61,7 +63,7 @@ type Client struct {
 func NewClient(now func() time.Time, o Options) *Client {
 	return &Client{
 		public: newTransport(o.RootCAs, onlyPublic), allowed: newTransport(o.RootCAs, nil), now: now, sendTimeout: positiveOr(o.SendTimeout, sendTimeout),
-		asking: map[auth.ProjectID]int{},
+		asking: map[room]int{},
 	}
 }
 

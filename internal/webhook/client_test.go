@@ -313,3 +313,65 @@ func TestAllowsHost(t *testing.T) {
 		}
 	}
 }
+
+// TestSignUpsLeaveRoom: sixty sign-ups from one address take four places, those from everywhere sixteen, and none of a refresh.
+func TestSignUpsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	end := make(chan struct{})
+	hanging := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		<-end
+		fmt.Fprint(w, `{"allow": true}`)
+	})
+	quick := receiver(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"allow": true}`) })
+	c := newTestClient()
+	signUp := func(target, source string) auth.WebhookCall {
+		call := allowed(target, "{}")
+		call.Anybody, call.Source = true, source
+		return call
+	}
+	results := make(chan error, 120)
+	askAll := func(n int, source func(i int) string) (refused int) {
+		t.Helper()
+		for i := range n {
+			go func() {
+				_, err := c.Ask(context.Background(), signUp(hanging.URL, source(i)))
+				results <- err
+			}()
+		}
+		for {
+			select {
+			case err := <-results:
+				if err == nil || !strings.Contains(err.Error(), "too many") {
+					t.Errorf("refused with %v", err)
+				}
+				refused++
+			case <-time.After(500 * time.Millisecond):
+				return refused
+			}
+		}
+	}
+	if refused := askAll(60, func(int) string { return "192.0.2.7" }); refused != 56 {
+		t.Errorf("%d of 60 from one address are refused", refused)
+	}
+	if _, err := c.Ask(t.Context(), signUp(quick.URL, "192.0.2.8")); err != nil {
+		t.Errorf("a sign-up from elsewhere: %v", err)
+	}
+	if refused := askAll(60, func(i int) string { return fmt.Sprint("198.51.100.", i) }); refused != 48 {
+		t.Errorf("%d of 60 from everywhere are refused", refused)
+	}
+	if _, err := c.Ask(t.Context(), signUp(quick.URL, "")); err == nil {
+		t.Error("a sign-up from nowhere goes past the bound")
+	}
+	if verdict, err := c.Ask(t.Context(), allowed(quick.URL, "{}")); err != nil || !verdict.Allow {
+		t.Errorf("a refresh meanwhile: %+v, %v", verdict, err)
+	}
+	close(end)
+	for range 16 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(c.asking) != 0 {
+		t.Errorf("places that are never free again: %v", c.asking)
+	}
+}
