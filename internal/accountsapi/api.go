@@ -21,10 +21,11 @@ type Options struct {
 type API struct {
 	service *auth.Service
 	hosts   Hosts
+	lists   *listGate
 }
 
 // New makes the surface.
-func New(o Options) *API { return &API{service: o.Service, hosts: o.Hosts} }
+func New(o Options) *API { return &API{service: o.Service, hosts: o.Hosts, lists: newListGate()} }
 
 // access says who a route is for; the domain checks it again with the caller it is handed (P34).
 type access string

@@ -36,6 +36,7 @@ type testServer struct {
 	admin   *auth.Admin
 	clock   *authtest.Clock
 	idp     *fakeProviders
+	api     *API
 	handler http.Handler
 }
 
@@ -48,6 +49,7 @@ func newTestServer(t testing.TB, settings map[string]string) *testServer {
 	s.store, s.service = config.Store, auth.NewService(config)
 	s.admin = auth.NewAdmin(s.service)
 	api := New(Options{Service: s.service, Hosts: Hosts{Domain: testDomain}})
+	s.api = api
 	s.handler = web.Mounts([]web.Mount{
 		{Prefix: basePath, Handler: api.Handler()},
 		{Prefix: "", Handler: web.NewRouter(api.WellKnown(), writeError)},

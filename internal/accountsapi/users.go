@@ -1,8 +1,11 @@
 package accountsapi
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/web"
@@ -53,6 +56,11 @@ func (a *API) listUsers(w http.ResponseWriter, r *http.Request, c auth.Caller) e
 	if err != nil {
 		return err
 	}
+	done, err := a.lists.enter(r.Context(), listKey{c.Project.ID, c.IsAdmin()})
+	if err != nil {
+		return err
+	}
+	defer done() // when the page is sent: until then it is in memory
 	users, total, err := a.service.QueryUsers(r.Context(), c, q)
 	if err != nil {
 		return err
@@ -100,6 +108,21 @@ func (a *API) updateUser(w http.ResponseWriter, r *http.Request, c auth.Caller) 
 // readOnly are attributes that answers show and nobody writes: a client that sends a whole record back loses nothing.
 var readOnly = []string{"author", "createdAt", "updatedAt"}
 
+// protected are what an attribute must not be called: a client that writes one of them takes it for the account's own.
+var protected = []string{
+	"uid", "email", "emailVerified", "disabled", "roles", "customClaims", "password", "newPassword", "oldPassword", "passwordHash",
+}
+
+// checkNames refuses custom attributes with a protected name, however it is capitalized. null is allowed: it can only remove.
+func checkNames(attributes map[string]any) error {
+	for name, value := range attributes {
+		if value != nil && slices.ContainsFunc(protected, func(p string) bool { return strings.EqualFold(p, name) }) {
+			return &web.Error{Status: http.StatusUnprocessableEntity, Detail: fmt.Sprintf("The field %q cannot be an attribute", name), Field: name}
+		}
+	}
+	return nil
+}
+
 func decodePatch(r *http.Request, uid string) (auth.UserPatch, error) {
 	var known struct {
 		UID           *string   `json:"uid"`
@@ -121,6 +144,9 @@ func decodePatch(r *http.Request, uid string) (auth.UserPatch, error) {
 	}
 	for _, name := range readOnly {
 		delete(attributes, name)
+	}
+	if err := checkNames(attributes); err != nil {
+		return auth.UserPatch{}, err
 	}
 	return auth.UserPatch{
 		Name: known.Name, Email: known.Email, EmailVerified: known.EmailVerified, Disabled: known.Disabled, Roles: known.Roles, Attributes: attributes,

@@ -34,10 +34,9 @@ func TestDecodePatch(t *testing.T) {
 			Email: &address, EmailVerified: &yes, Disabled: &yes, Roles: &[]string{"editor"}, Attributes: none},
 		`{"roles":[]}`: {Roles: &[]string{}, Attributes: none},
 		`{"author":"x","createdAt":1,"updatedAt":[],"plan":"pro"}`: {Attributes: map[string]any{"plan": "pro"}},
-		`{"a":1,"b":1.5,"c":null,"d":[true,{"e":"f"}],"Email":"x","ROLES":1}`: {Attributes: map[string]any{
-			"a": int64(1), "b": 1.5, "c": nil, "d": []any{true, map[string]any{"e": "f"}}, "Email": "x", "ROLES": int64(1)}},
-		`{"password":"p","passwordHash":"h","customClaims":{"admin":true},"locale":"de"}`: {Attributes: map[string]any{
-			"password": "p", "passwordHash": "h", "customClaims": map[string]any{"admin": true}, "locale": "de"}}, // attributes of that name, and nothing else
+		`{"a":1,"b":1.5,"c":null,"d":[true,{"e":"f"}],"Name":"x","Password":null}`: {Attributes: map[string]any{
+			"a": int64(1), "b": 1.5, "c": nil, "d": []any{true, map[string]any{"e": "f"}}, "Name": "x", "Password": nil}},
+		`{"locale":"de","picture":"p","passwords":1}`: {Attributes: map[string]any{"locale": "de", "picture": "p", "passwords": int64(1)}},
 	} {
 		got, err := patchRequest(strings.NewReader(body))
 		if err != nil {
@@ -56,6 +55,18 @@ func TestDecodePatchRefuses(t *testing.T) {
 		`null`:                     "The request body must be a JSON object",
 		`{"uid":"u2"}`:             `The field "uid" cannot be changed`,
 		`{"uid":""}`:               `The field "uid" cannot be changed`,
+		`{"a":1,"password":"p"}`:   `The field "password" cannot be an attribute`,
+		`{"PASSWORD":false}`:       `The field "PASSWORD" cannot be an attribute`,
+		`{"pa\u017fsword":"p"}`:    "The field \"pa\u017fsword\" cannot be an attribute", // ſ is an s to whoever folds case
+		`{"newPassword":"p"}`:      `The field "newPassword" cannot be an attribute`,
+		`{"oldpassword":"p"}`:      `The field "oldpassword" cannot be an attribute`,
+		`{"passwordHash":"h"}`:     `The field "passwordHash" cannot be an attribute`,
+		`{"customClaims":{}}`:      `The field "customClaims" cannot be an attribute`,
+		`{"Roles":["editor"]}`:     `The field "Roles" cannot be an attribute`,
+		`{"EMAIL":"x"}`:            `The field "EMAIL" cannot be an attribute`,
+		`{"emailverified":true}`:   `The field "emailverified" cannot be an attribute`,
+		`{"Disabled":true}`:        `The field "Disabled" cannot be an attribute`,
+		`{"UID":"u1"}`:             `The field "UID" cannot be an attribute`,
 		`{"uid":1}`:                `The field "uid" must be a string`,
 		`{"name":1}`:               `The field "name" must be a string`,
 		`{"email":["a"]}`:          `The field "email" must be a string`,
@@ -96,6 +107,10 @@ func TestUsersTable(t *testing.T) {
 	s.do("PATCH", path, map[string]any{"name": "Ann", "plan": "pro", "gone": nil}, own).wantData(record)
 	whole := s.do("GET", path, nil, own).data()
 	s.do("PATCH", path, whole, own).wantData(record) // a record sent back as it came changes nothing
+	for _, as := range []requestOption{own, asAdmin()} {
+		s.do("PATCH", path, map[string]any{"plan": "gold", "newPassword": "x"}, as).wantError(422, `The field "newPassword" cannot be an attribute`)
+	}
+	s.do("GET", path, nil, own).wantData(record)
 
 	for _, protected := range []map[string]any{
 		{"email": "other@example.com"}, {"emailVerified": true}, {"disabled": true}, {"roles": []string{"editor"}},

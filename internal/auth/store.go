@@ -12,6 +12,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrStoreBusy means that the store cannot take the change now and nothing was changed; a retry is safe (P52).
 	ErrStoreBusy = errors.New("store busy")
+	// ErrTooLarge means that the answer would take more than the question allows.
+	ErrTooLarge = errors.New("too large")
 	// ErrOutcomeUnknown means that a commit may or may not have happened (P50).
 	ErrOutcomeUnknown = errors.New("outcome of the commit unknown")
 )
@@ -24,7 +26,7 @@ type Reader interface {
 	GetUser(ctx context.Context, p ProjectID, id UserID) (User, error)
 	GetUserByEmail(ctx context.Context, p ProjectID, email Email) (User, error)
 	SearchUsers(ctx context.Context, p ProjectID, s UserSearch) ([]User, error)
-	// QueryUsers gives one page and the number of all that match.
+	// QueryUsers gives one page and the number of all that match. It reads no more than q.MaxBytes, and fails with ErrTooLarge where the page takes more.
 	QueryUsers(ctx context.Context, p ProjectID, q UserQuery) ([]User, int, error)
 	CountUsers(ctx context.Context, p ProjectID) (int, error)
 

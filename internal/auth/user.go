@@ -129,4 +129,5 @@ type UserQuery struct {
 	Descending bool
 	Limit      int
 	Offset     int
+	MaxBytes   int // bounds what the page's records take as JSON, about; 0 does not
 }

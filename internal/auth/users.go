@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,16 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/doorward/doorward/internal/token"
 )
 
+// maxPageBytes bounds one page of the users table: it is held whole until it is sent (P54).
+const maxPageBytes = 8 << 20
+
 // QueryUsers gives one page of the users table and the number of all records that match, to whom usersListPermission lets. With author, users see only themselves.
+// It fails with CodeInvalidArgument where the page takes more than 8 MiB.
 func (s *Service) QueryUsers(ctx context.Context, c Caller, q UserQuery) ([]User, int, error) {
 	permission := c.Project.Settings.UsersListPermission
 	if permission.Kind == PermitAuthor && !c.IsAdmin() {
@@ -24,7 +30,12 @@ func (s *Service) QueryUsers(ctx context.Context, c Caller, q UserQuery) ([]User
 	} else if err := s.permit(ctx, c, EventUserRead, "", permission); err != nil {
 		return nil, 0, err
 	}
-	return s.store.QueryUsers(ctx, c.Project.ID, q)
+	q.MaxBytes = maxPageBytes
+	users, total, err := s.store.QueryUsers(ctx, c.Project.ID, q)
+	if errors.Is(err, ErrTooLarge) {
+		return nil, 0, invalidArgument("limit", "the page is too large; ask for fewer with limit")
+	}
+	return users, total, err
 }
 
 func (s *Service) rolesOf(ctx context.Context, c Caller) func() ([]Role, error) {
@@ -67,7 +78,7 @@ type UserPatch struct {
 }
 
 // UpdateUser changes one record of the users table, for whom usersUpdatePermission lets. It fails with CodeNoUserForID, CodeAdminRequired, CodeInvalidArgument, CodeInvalidEmail,
-// CodeEmailInUse, CodeWeakPassword and CodeUnavailable.
+// CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch UserPatch) (User, error) {
 	if err := s.permit(ctx, c, EventUserUpdated, id, c.Project.Settings.UsersUpdatePermission); err != nil {
 		return User{}, err
@@ -82,6 +93,9 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 	}
 	var u User
 	err = s.commitMail(ctx, func(tx Tx) error {
+		if err := s.takeChange(ctx, tx, c, id); err != nil {
+			return err
+		}
 		stored, err := tx.GetUser(ctx, c.Project.ID, id)
 		if errors.Is(err, ErrNotFound) {
 			return newError(CodeNoUserForID, "there is no such user")
@@ -108,7 +122,16 @@ func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch Use
 	if CodeOf(err) == CodeAdminRequired {
 		return User{}, s.deny(ctx, c, EventUserUpdated, id, AsError(err))
 	}
-	return u, err
+	return u, s.limited(ctx, c, EventUserUpdated, err)
+}
+
+// takeChange counts one change of a record by one caller, since each is a durable write and may write a user's whole index anew (P54). An admin's are not limited.
+func (s *Service) takeChange(ctx context.Context, tx Tx, c Caller, id UserID) error {
+	if c.IsAdmin() {
+		return nil
+	}
+	by := cmp.Or(c.actorID(), source(c.Addr))
+	return takeLimit(ctx, tx, c.Project.ID, "change/"+string(id)+"/"+by, s.now(), time.Second, 60)
 }
 
 // ownRoles refuses a user's change of roles before any name is looked up, so that names cannot be probed; the same roles again are no change.
@@ -294,6 +317,8 @@ const (
 	maxUserID          = 128 // imported ones; ours have userIDChars
 	maxAttributes      = 100
 	maxAttributesBytes = 32 << 10
+	maxArrayElements   = 500  // of one attribute
+	maxIndexedValues   = 1000 // attributes and the elements of their arrays: each is a row that queries look at
 	maxClaimsBytes     = 1000 // as in the service that tokens are shaped after
 )
 
@@ -343,5 +368,24 @@ func mergeAttributes(stored, patch map[string]any) (map[string]any, error) {
 	if b, err := json.Marshal(merged); err != nil || len(b) > maxAttributesBytes {
 		return nil, invalidArgument("attributes", fmt.Sprintf("a user's attributes take more than %d bytes of JSON", maxAttributesBytes))
 	}
+	if err := checkIndexed(merged); err != nil {
+		return nil, err
+	}
 	return merged, checkTexts("attributes", merged)
+}
+
+// checkIndexed bounds what one change writes into the index of the attributes, while everybody else's changes wait.
+func checkIndexed(attributes map[string]any) error {
+	values := len(attributes)
+	for name, value := range attributes {
+		elements, _ := value.([]any)
+		if len(elements) > maxArrayElements {
+			return invalidArgument(name, fmt.Sprintf("the array %q has more than %d elements", name, maxArrayElements))
+		}
+		values += len(elements)
+	}
+	if values > maxIndexedValues {
+		return invalidArgument("attributes", fmt.Sprintf("a user's attributes and the elements of their arrays are more than %d", maxIndexedValues))
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -305,4 +306,76 @@ func TestChangePassword(t *testing.T) {
 	_, err = h.signIn(ada, otherPW)
 	h.must(err)
 	h.want(h.ChangePassword(h.ctx, c, otherPW, goodPW), auth.CodeWrongPassword) // with what is known of a caller from before
+}
+
+// An attribute's array and a user's values are bounded by number, for each is a row that the one writer writes.
+func TestIndexedValuesAreBounded(t *testing.T) {
+	h := newHarness(t, documented)
+	up := h.signUp(ada)
+	elements := func(n int) []any { return make([]any, n) }
+	for name, tt := range map[string]struct {
+		attributes map[string]any
+		want       auth.Code
+	}{
+		"an array of 500":     {map[string]any{"a": elements(500)}, ""},
+		"an array of 501":     {map[string]any{"b": elements(501)}, auth.CodeInvalidArgument},
+		"1000 values":         {map[string]any{"a": elements(500), "c": elements(498)}, ""},
+		"1001 values":         {map[string]any{"a": elements(500), "c": elements(499)}, auth.CodeInvalidArgument},
+		"1001 values, stored": {map[string]any{"a": elements(500), "c": elements(498), "d": 1}, auth.CodeInvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := h.UpdateUser(h.ctx, h.as(up.IDToken), up.User.ID, auth.UserPatch{Attributes: map[string]any{"a": nil, "c": nil, "d": nil}})
+			h.must(err)
+			_, err = h.UpdateUser(h.ctx, h.as(up.IDToken), up.User.ID, auth.UserPatch{Attributes: tt.attributes})
+			h.want(err, tt.want)
+			if stored := h.user(up.User.ID).Attributes; tt.want != "" && len(stored) != 0 {
+				t.Errorf("a refused patch left %d attributes", len(stored))
+			}
+		})
+	}
+}
+
+// Users change a record 60 times in a row and then once a second; an admin as often as it likes, and one caller takes nothing from another.
+func TestChangesAreLimited(t *testing.T) {
+	h := newHarness(t, documented)
+	up, other := h.signUp(ada), h.signUp(grace)
+	h.set("usersUpdatePermission", "private")
+	patch := func(c auth.Caller, want auth.Code) {
+		t.Helper()
+		_, err := h.UpdateUser(h.ctx, c, up.User.ID, auth.UserPatch{Attributes: map[string]any{"n": 1}})
+		h.want(err, want)
+	}
+	own := h.as(up.IDToken)
+	for range 60 {
+		patch(own, "")
+	}
+	patch(own, auth.CodeTooManyAttempts)
+	patch(h.as(other.IDToken), "")
+	for range 70 {
+		patch(h.asAdmin(), "")
+	}
+	h.clock.Advance(time.Second)
+	patch(own, "")
+	patch(own, auth.CodeTooManyAttempts)
+}
+
+// A page that would take more than 8 MiB is refused; fewer records of it are not.
+func TestPageIsBounded(t *testing.T) {
+	h := newHarness(t, documented)
+	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error {
+		for i := range 300 {
+			u := auth.User{Project: h.id, ID: auth.UserID(fmt.Sprintf("u%03d", i)), Attributes: map[string]any{"text": strings.Repeat("x", 30<<10)}}
+			if err := tx.CreateUser(h.ctx, u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	_, _, err := h.QueryUsers(h.ctx, h.asAdmin(), auth.UserQuery{Limit: 1000})
+	h.want(err, auth.CodeInvalidArgument)
+	users, total, err := h.QueryUsers(h.ctx, h.asAdmin(), auth.UserQuery{Limit: 200})
+	h.must(err)
+	if len(users) != 200 || total != 300 {
+		t.Errorf("%d of %d users", len(users), total)
+	}
 }

@@ -16,7 +16,7 @@ type Options struct {
 	// URL is sqlite:/path/to/file.db, a bare path, or postgres://user:password@host:port/database. A SQLite file is created where there is none;
 	// its directory must exist.
 	URL string
-	// MaxConns bounds the connections: of PostgreSQL all, of SQLite those that read. 0 takes a default.
+	// MaxConns bounds the connections: of PostgreSQL all, of SQLite those that read; each without the one of Ping. 0 takes a default.
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
@@ -25,8 +25,10 @@ type Options struct {
 // Store is an [auth.Store]. Make one with [Open].
 type Store struct {
 	reader
-	pool   *sql.DB
-	writer *writer // of SQLite; nil on PostgreSQL
+	pool    *sql.DB
+	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
+	probe   *querier // on probing
+	writer  *writer  // of SQLite; nil on PostgreSQL
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -55,7 +57,7 @@ func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
 
 // Ping checks that the store answers.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := get(ctx, s.q, value[int64], `SELECT 1`)
+	_, err := get(ctx, s.probe, value[int64], `SELECT 1`)
 	return err
 }
 
@@ -65,7 +67,7 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = s.writer.close()
 	}
-	return errors.Join(err, s.pool.Close())
+	return errors.Join(err, s.probing.Close(), s.pool.Close())
 }
 
 // reader is the half of the store that reads; tx adds the other.

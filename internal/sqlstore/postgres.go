@@ -44,7 +44,11 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if err := preparePostgres(ctx, pool); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	return &Store{reader: reader{&querier{run: pool, engine: postgresEngine}}, pool: pool}, nil
+	probing := stdlib.OpenDB(*config)
+	probing.SetMaxOpenConns(1)
+	probing.SetConnMaxLifetime(time.Hour)
+	probe := &querier{run: probing, engine: postgresEngine}
+	return &Store{reader: reader{&querier{run: pool, engine: postgresEngine}}, pool: pool, probe: probe, probing: probing}, nil
 }
 
 func setDefault(params map[string]string, name, value string) {

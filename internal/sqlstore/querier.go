@@ -23,6 +23,7 @@ type querier struct {
 	run    runner
 	engine *engine
 	inTx   bool
+	turns  *turns // of SQLite's readers; nil elsewhere
 	// failed is the driver's error of the first statement that failed in a transaction. PostgreSQL takes no statement after one, and SQLite may have
 	// rolled back by itself, so nothing runs after it on either, and the transaction does not commit.
 	failed error
@@ -73,6 +74,21 @@ func (q *querier) fail(err error) error {
 
 // list scans all rows; fields names the pointers in the order of the statement's columns.
 func list[T any](ctx context.Context, q *querier, fields func(*T) []any, statement string, args ...any) ([]T, error) {
+	return listWhile(ctx, q, func(T) error { return nil }, fields, statement, args...)
+}
+
+// listWhile is list, and ends with the error of check, which sees each row.
+func listWhile[T any](ctx context.Context, q *querier, check func(T) error, fields func(*T) []any, statement string, args ...any) ([]T, error) {
+	ctx, done, err := q.turns.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	all, err := scan(ctx, q, check, fields, statement, args...)
+	return all, q.turns.explain(ctx, err)
+}
+
+func scan[T any](ctx context.Context, q *querier, check func(T) error, fields func(*T) []any, statement string, args ...any) ([]T, error) {
 	rows, err := q.query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
@@ -83,6 +99,9 @@ func list[T any](ctx context.Context, q *querier, fields func(*T) []any, stateme
 		var one T
 		if err := rows.Scan(destinations(fields(&one))...); err != nil {
 			return nil, q.fail(fmt.Errorf("reading a row: %w", err))
+		}
+		if err := check(one); err != nil {
+			return nil, err
 		}
 		all = append(all, one)
 	}

@@ -16,6 +16,8 @@ import (
 const (
 	sqliteBusyTimeout = 10 * time.Second // how long to wait for another process that writes
 	sqliteReaders     = 6
+	sqliteReadWait    = 5 * time.Second
+	sqliteReadTime    = 15 * time.Second // as PostgreSQL's statements have
 )
 
 func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
@@ -41,8 +43,15 @@ func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	reading.SetMaxOpenConns(readers)
 	reading.SetMaxIdleConns(readers)
 	reading.SetConnMaxIdleTime(time.Minute) // gives the caches of a burst back
-	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine}
-	return &Store{reader: reader{q}, pool: reading, writer: startWriter(writing)}, nil
+	probing, err := sql.Open("sqlite", sqliteDSN(path, readPragmas))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), reading.Close(), writing.Close())
+	}
+	probing.SetMaxOpenConns(1)
+	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine,
+		turns: &turns{free: make(chan struct{}, readers), wait: sqliteReadWait, run: sqliteReadTime}}
+	probe := &querier{run: probing, engine: sqliteEngine}
+	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: startWriter(writing)}, nil
 }
 
 // createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode.

@@ -50,8 +50,37 @@ func (r reader) QueryUsers(ctx context.Context, p auth.ProjectID, q auth.UserQue
 	}
 	order := strings.Join(attributeOf(b, q.SortBy).order(q.Descending), `, `)
 	page := ` ORDER BY ` + order + ` LIMIT ` + b.arg(max(0, q.Limit)) + ` OFFSET ` + b.arg(max(0, q.Offset))
-	users, err := list(ctx, r.q, userFields, `SELECT `+userColumns+matching+page, b.args...)
+	const size = `, OCTET_LENGTH(u.attributes) + OCTET_LENGTH(u.roles) + OCTET_LENGTH(u.name)`
+	users, err := listBounded(ctx, r.q, q.MaxBytes, `SELECT `+userColumns+size+matching+page, b.args)
 	return users, total, err
+}
+
+// recordBytes is what a record's other fields take in an answer, at most.
+const recordBytes = 768
+
+// listBounded reads users with the size of each in a last column, and stops with ErrTooLarge where all take more than most bytes; 0 does not bound.
+func listBounded(ctx context.Context, q *querier, most int, statement string, args []any) ([]auth.User, error) {
+	type sized struct {
+		auth.User
+		bytes int
+	}
+	taken := 0
+	check := func(s sized) error {
+		taken += s.bytes + recordBytes
+		if most > 0 && taken > most {
+			return auth.ErrTooLarge
+		}
+		return nil
+	}
+	found, err := listWhile(ctx, q, check, func(s *sized) []any { return append(userFields(&s.User), &s.bytes) }, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	var users []auth.User
+	for _, s := range found {
+		users = append(users, s.User)
+	}
+	return users, nil
 }
 
 // compile gives the SQL of one condition.

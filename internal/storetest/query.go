@@ -35,6 +35,30 @@ func addQueried(t *testing.T, s auth.Store) {
 	})
 }
 
+// testQueryUsersBounded: a page over MaxBytes is an error, not a part of it.
+func testQueryUsersBounded(t *testing.T, s auth.Store) {
+	addProjects(t, s, one)
+	update(t, s, func(tx auth.Tx) error {
+		for _, id := range []auth.UserID{"u1", "u2", "u3"} {
+			if err := tx.CreateUser(t.Context(), auth.User{Project: one, ID: id, Attributes: map[string]any{"text": strings.Repeat("ä", 5000)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, tt := range []struct {
+		limit, most int
+		want        error
+	}{{3, 0, nil}, {3, 40_000, nil}, {3, 25_000, auth.ErrTooLarge}, {2, 25_000, nil}} {
+		users, total, err := s.QueryUsers(t.Context(), one, auth.UserQuery{Limit: tt.limit, MaxBytes: tt.most})
+		if tt.want != nil {
+			wantError(t, "QueryUsers", err, tt.want)
+		} else if err != nil || len(users) != tt.limit || total != 3 {
+			t.Errorf("%d of %d users within %d bytes: %d, %v", tt.limit, total, tt.most, len(users), err)
+		}
+	}
+}
+
 func testQueryUsers(t *testing.T, s auth.Store) {
 	addQueried(t, s)
 	values := func(v ...any) []any { return v }

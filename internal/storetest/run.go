@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"UserEmails", testUserEmails},
 		{"SearchUsers", testSearchUsers},
 		{"QueryUsers", testQueryUsers},
+		{"QueryUsersBounded", testQueryUsersBounded},
 		{"QueryUsersSorts", testQueryUsersSorts},
 		{"QueryUsersFollowsChanges", testQueryUsersFollowsChanges},
 		{"QueryUsersRefuses", testQueryUsersRefuses},

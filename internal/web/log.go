@@ -8,7 +8,8 @@ import (
 )
 
 // Log writes one line per request to logger, when it has been answered. A line has the route's pattern, never the
-// path, query, headers or bodies (P44). Answers of 500 and above, and panics, are errors; the rest is info.
+// path, query, headers or bodies (P44). Answers of 500 and above, and panics, are errors; the rest is info. A request
+// that failed because its client had gone has the status 499.
 func Log(logger *slog.Logger, now func() time.Time) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +30,7 @@ func logRequest(logger *slog.Logger, r *http.Request, rec *record, answer *respo
 		slog.String("request_id", rec.id),
 		slog.String("method", methodLabel(r.Method)),
 		slog.String("route", rec.routeLabel()),
-		slog.Int("status", answer.finalStatus()),
+		slog.Int("status", outcome(r, rec, answer)),
 		slog.Int64("bytes", answer.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 	}
@@ -46,7 +47,7 @@ func logRequest(logger *slog.Logger, r *http.Request, rec *record, answer *respo
 		attrs = append(attrs, slog.String("error", rec.err.Error()))
 	}
 	level := slog.LevelInfo
-	if answer.finalStatus() >= 500 {
+	if outcome(r, rec, answer) >= 500 {
 		level = slog.LevelError
 	}
 	var panicked *PanicError

@@ -2,9 +2,11 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -74,6 +76,48 @@ func TestLogLine(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, line); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestLogOfClientsThatLeft: a request that its client gave up is no failure of the server's; every other 500 is.
+func TestLogOfClientsThatLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		left bool
+		err  error
+		want string
+	}{
+		{"left", true, fmt.Errorf("users: %w", context.Canceled), "level=INFO msg=request request_id=\"\" method=GET route=/x status=499"},
+		{"left, but failed for another reason", true, errors.New("disk"), "level=ERROR msg=request request_id=\"\" method=GET route=/x status=500"},
+		{"stayed", false, context.Canceled, "level=ERROR msg=request request_id=\"\" method=GET route=/x status=500"},
+		{"left, and was refused", true, &Error{Status: 404}, "level=INFO msg=request request_id=\"\" method=GET route=/x status=404"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			var log bytes.Buffer
+			metrics := NewMetrics(fixedClock(0))
+			router := NewRouter([]Route{{Method: "GET", Pattern: "/x", Name: "x", Handler: func(http.ResponseWriter, *http.Request) error {
+				if tt.left {
+					leave()
+				}
+				return tt.err
+			}}}, writeTestError)
+			handler := Chain(router, Log(slog.New(slog.NewTextHandler(&log, nil)), fixedClock(0)), metrics.Middleware("test"))
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/x", nil))
+			if !strings.Contains(log.String(), tt.want) {
+				t.Errorf("got %s", &log)
+			}
+			scraped := httptest.NewRecorder()
+			metrics.Handler().ServeHTTP(scraped, httptest.NewRequest("GET", "/metrics", nil))
+			class := `status="5xx"`
+			if strings.Contains(tt.want, "status=4") {
+				class = `status="4xx"`
+			}
+			if !strings.Contains(scraped.Body.String(), `doorward_http_requests_total{method="GET",route="/x",`+class) {
+				t.Errorf("the metrics have no %s", class)
+			}
+		})
 	}
 }
 

@@ -57,7 +57,7 @@ func (m *Metrics) Middleware(surface string) Middleware {
 			answer := noteResponse(w)
 			start := m.now()
 			defer func() { // deferred, so that a broken connection counts too
-				class := strconv.Itoa(answer.finalStatus()/100) + "xx"
+				class := strconv.Itoa(outcome(r, rec, answer)/100) + "xx"
 				labels := []string{surface, rec.routeLabel(), methodLabel(r.Method), class}
 				m.requests.WithLabelValues(labels...).Inc()
 				m.duration.WithLabelValues(labels...).Observe(m.now().Sub(start).Seconds())

@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"net/http"
+)
 
 // response notes what was answered on its way through.
 type response struct {
@@ -44,4 +48,17 @@ func (w *response) finalStatus() int {
 		return http.StatusOK
 	}
 	return w.status
+}
+
+// statusClientGone is what logs and metrics say of a request whose client did not wait; no client sees it.
+const statusClientGone = 499
+
+// outcome is the status for logs and metrics. A failure that is only the client's leaving is none of ours.
+func outcome(r *http.Request, rec *record, answer *response) int {
+	status := answer.finalStatus()
+	var panicked *PanicError
+	if status >= 500 && r.Context().Err() != nil && errors.Is(rec.err, context.Canceled) && !errors.As(rec.err, &panicked) {
+		return statusClientGone
+	}
+	return status
 }
