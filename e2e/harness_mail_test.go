@@ -68,17 +68,6 @@ func (m *mailbox) code(t *testing.T, linkPrefix string) (oobCode, uid string) {
 	return query.Get("oobCode"), query.Get("uid")
 }
 
-// none checks that no further mail with such a link comes within a second.
-func (m *mailbox) none(t *testing.T, linkPrefix string) {
-	t.Helper()
-	time.Sleep(time.Second)
-	for _, mail := range m.unseen(t) {
-		if mail.link(linkPrefix) != "" {
-			t.Errorf("unexpected mail %q to %s", mail.subject, m.address)
-		}
-	}
-}
-
 // unseen returns the mails to the address that were not handed out, oldest first.
 func (m *mailbox) unseen(t *testing.T) (mails []message) {
 	t.Helper()

@@ -131,7 +131,7 @@ func (s *Service) takeChange(ctx context.Context, tx Tx, c Caller, id UserID) er
 		return nil
 	}
 	by := cmp.Or(c.actorID(), source(c.Addr))
-	return takeLimit(ctx, tx, c.Project.ID, "change/"+string(id)+"/"+by, s.now(), time.Second, 60)
+	return takeLimit(ctx, tx, c.Project.ID, "change/"+string(id)+"/"+by, s.now(), 100*time.Millisecond, 1000)
 }
 
 // ownRoles refuses a user's change of roles before any name is looked up, so that names cannot be probed; the same roles again are no change.
