@@ -116,6 +116,12 @@ func sortedIDs(mails map[auth.MailID]auth.OutboxMail) []auth.MailID {
 	return ids
 }
 
+func (o *memoryOutbox) ids() []auth.MailID {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return sortedIDs(o.mails)
+}
+
 func (o *memoryOutbox) get(id auth.MailID) auth.OutboxMail {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -703,7 +709,7 @@ func TestSilenceEnds(t *testing.T) {
 		}
 		time.Sleep(defaultSendTimeout + maxSilence + 2*time.Second)
 		sent := 0
-		for _, id := range sortedIDs(store.mails) {
+		for _, id := range store.ids() {
 			if store.get(id).State == auth.MailSent {
 				sent++
 			}
