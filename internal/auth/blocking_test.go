@@ -351,3 +351,18 @@ func TestQuestionsAfterAProofAreTold(t *testing.T) {
 		t.Errorf("asked %s", got)
 	}
 }
+
+// A right password is no failure, whatever the hook makes of the sign-in.
+func TestHookThatFailsDrainsNoBudget(t *testing.T) {
+	h := newHarness(t, with("signInAccountBurst", "2", "signInAccountInterval", "24h"))
+	h.importUser(ada)
+	h.hook()
+	h.hooks.answers(auth.HookVerdict{}, errHookAway)
+	for range 4 {
+		_, err := h.signIn(ada, goodPW)
+		h.want(err, auth.CodeUnavailable)
+	}
+	h.hooks.answers(auth.HookVerdict{Allow: true}, nil)
+	_, err := h.signIn(ada, goodPW)
+	h.must(err)
+}

@@ -80,6 +80,10 @@ func TestUserEndsWhileTheProviderIsAsked(t *testing.T) {
 		want auth.Code
 	}{
 		"deleted": {func(r *providerRig, u auth.UserID) error { return r.admin.DeleteUser(r.t.Context(), r.operator(), u) }, auth.CodeTokenInvalid},
+		"sessions ended": {func(r *providerRig, u auth.UserID) error {
+			_, err := r.admin.RevokeUserSessions(r.t.Context(), r.operator(), u)
+			return err
+		}, auth.CodeTokenInvalid},
 		"disabled": {func(r *providerRig, u auth.UserID) error {
 			_, err := r.admin.UpdateUser(r.t.Context(), r.operator(), u, auth.UserPatch{Disabled: of(true)})
 			return err

@@ -190,3 +190,44 @@ func TestRightCodesAreNotCounted(t *testing.T) {
 	h.want(h.ResetPassword(h.ctx, h.anyone(), code, goodPW), auth.CodeTooManyAttempts) // counted before it is looked at
 	h.must(h.ResetPassword(h.ctx, h.from("198.51.100.7"), code, goodPW))
 }
+
+// Strangers who use up a mailbox' mails do not keep its owner from asking where the owner signed in before.
+func TestDrainedMailsLeaveTheOwnerTheirs(t *testing.T) {
+	h := newHarness(t, with("mailAddressBurst", "2", "mailAddressInterval", "24h"))
+	h.importUser(ada)
+	h.must(h.tryFrom("203.0.113.1", ada, goodPW))
+	for i := range 12 {
+		h.note(h.SendPasswordReset(h.ctx, h.from(fmt.Sprintf("198.51.100.%d", i)), ada))
+	}
+	h.want(h.SendPasswordReset(h.ctx, h.from("203.0.113.9"), ada), auth.CodeTooManyAttempts)
+	h.must(h.SendPasswordReset(h.ctx, h.from("203.0.113.1"), ada))
+}
+
+// Invites and changes of address ask who has an account, as the lookup of providers does, and are counted as that.
+func TestQuestionsAboutAddressesAreCounted(t *testing.T) {
+	h := newHarness(t, documented, with("guessSourceBurst", "3", "guessSourceInterval", "24h"))
+	h.importUser(grace)
+	for range 3 {
+		_, err := h.Invite(h.ctx, h.anyone(), auth.InviteParams{Email: grace})
+		h.want(err, auth.CodeEmailInUse)
+	}
+	_, err := h.Invite(h.ctx, h.anyone(), auth.InviteParams{Email: grace})
+	h.want(err, auth.CodeTooManyAttempts)
+	up := h.signUp(ada)
+	h.want(h.ChangeEmail(h.ctx, h.as(up.IDToken), grace), auth.CodeTooManyAttempts)
+	_, err = h.Invite(h.ctx, h.asAdmin(), auth.InviteParams{Email: grace})
+	h.want(err, auth.CodeEmailInUse)
+}
+
+// A project's admin makes so many keys in a row; an operator is not limited.
+func TestKeyRotationsAreCounted(t *testing.T) {
+	h := newHarness(t)
+	for range 10 {
+		_, err := h.admin.RotateSigningKey(h.ctx, h.asAdmin())
+		h.must(err)
+	}
+	_, err := h.admin.RotateSigningKey(h.ctx, h.asAdmin())
+	h.want(err, auth.CodeTooManyAttempts)
+	_, err = h.admin.RotateSigningKey(h.ctx, h.anyone().AsActor(auth.ActorOperator))
+	h.must(err)
+}
