@@ -200,34 +200,22 @@ func TestAddedFactorIsTakenBackLater(t *testing.T) {
 
 // A thief moves the account to an own address, proves that, and moves it back. The owner, who resets the password, keeps the account, and the thief's way back is gone (P2).
 func TestDetourLeavesTheOwnerTheAccount(t *testing.T) {
-	for name, owner := range map[string]func(h *harness) error{
-		"reset": func(h *harness) error {
-			h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
-			return h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, documented)
-			up := h.verified(ada)
-			h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), mallory))
-			link := linkOf(t, h.message(auth.MailVerifyEmail, mallory))
-			h.must(h.VerifyEmail(h.ctx, h.anyone(), h.secret(link.Query().Get("oobCode")), up.User.ID))
-			h.clock.Advance(time.Minute)
-			h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), ada))
-			for _, m := range h.newMails(mallory) {
-				msg, err := h.OpenMail(m)
-				h.must(err)
-				if m.Kind == auth.MailEmailChanged && len(mail.Links(msg)) > 0 {
-					t.Errorf("the detour has a way back: %v", mail.Links(msg))
-				}
-			}
-			h.must(owner(h))
-			in, err := h.signIn(ada, otherPW)
-			h.must(err)
-			if in.User.ID != up.User.ID {
-				t.Error("the owner has another account than before")
-			}
-		})
+	h := newHarness(t, documented)
+	up := h.verified(ada)
+	h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), mallory))
+	link := linkOf(t, h.message(auth.MailVerifyEmail, mallory))
+	h.must(h.VerifyEmail(h.ctx, h.anyone(), h.secret(link.Query().Get("oobCode")), up.User.ID))
+	h.clock.Advance(time.Minute)
+	h.must(h.ChangeEmail(h.ctx, h.as(up.IDToken), ada))
+	if links := mail.Links(h.message(auth.MailEmailChanged, mallory)); len(links) > 0 {
+		t.Errorf("the detour has a way back: %v", links)
+	}
+	h.must(h.SendPasswordReset(h.ctx, h.anyone(), ada))
+	h.must(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, ada), h.secret(otherPW)))
+	in, err := h.signIn(ada, otherPW)
+	h.must(err)
+	if in.User.ID != up.User.ID {
+		t.Error("the owner has another account than before")
 	}
 }
 
