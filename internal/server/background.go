@@ -13,6 +13,13 @@ const (
 	releaseEvery = time.Minute
 )
 
+// The names of the work, in the log and the metrics.
+const (
+	workSweep  = "sweep"
+	workKeys   = "rotate keys"
+	workMemory = "release memory"
+)
+
 // sweep deletes what nobody needs any more.
 func (s *Server) sweep(ctx context.Context) error {
 	deleted, err := s.instance.Admin.Sweep(ctx)

@@ -128,6 +128,9 @@ func (s *Server) registerMetrics(r prometheus.Registerer) {
 	s.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "doorward_background_failures_total", Help: "Background work that failed and is tried again, by what it is.",
 	}, []string{"work"})
+	for _, work := range []string{workSweep, workKeys, workMemory} {
+		s.failures.WithLabelValues(work)
+	}
 	r.MustRegister(build, s.failures,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "doorward_connections_open", Help: "Connections of clients that are open."},
 			func() float64 { return float64(s.connections.Load()) }),

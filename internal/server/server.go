@@ -72,9 +72,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			s.config.Log.Error("webhook worker failed", slog.Any("error", err))
 		}
 	})
-	background.Go(func() { s.repeat(ctx, "sweep", sweepEvery, s.sweep) })
-	background.Go(func() { s.repeat(ctx, "rotate keys", keysDueEvery, s.rotateKeys) })
-	background.Go(func() { s.repeat(ctx, "release memory", releaseEvery, s.releaseMemory) })
+	background.Go(func() { s.repeat(ctx, workSweep, sweepEvery, s.sweep) })
+	background.Go(func() { s.repeat(ctx, workKeys, keysDueEvery, s.rotateKeys) })
+	background.Go(func() { s.repeat(ctx, workMemory, releaseEvery, s.releaseMemory) })
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
