@@ -181,7 +181,7 @@ func TestDocumentedCommands(t *testing.T) {
 		seen[line] = true
 	}
 	for _, match := range regexp.MustCompile("`(--[a-z][a-z-]+)[ `=]").FindAllStringSubmatch(page, -1) {
-		if !strings.Contains(flags, match[1]) {
+		if !regexp.MustCompile(regexp.QuoteMeta(match[1]) + `(?:[^a-z-]|$)`).MatchString(flags) {
 			t.Errorf("there is no flag %s", match[1])
 		}
 	}
