@@ -248,10 +248,7 @@ func TestDocumentedConfiguration(t *testing.T) {
 func TestDocumentedFiles(t *testing.T) {
 	t.Parallel()
 	page := readText(t, operationsDoc)
-	var paths []string
-	for _, match := range regexp.MustCompile(`\b(?:deploy|scripts)/[A-Za-z0-9._-]*[A-Za-z0-9]`).FindAllString(page, -1) {
-		paths = append(paths, match)
-	}
+	paths := regexp.MustCompile(`\b(?:deploy|scripts)/[A-Za-z0-9._-]*[A-Za-z0-9]`).FindAllString(page, -1)
 	for _, match := range regexp.MustCompile(`\]\(([^)#:]+)`).FindAllStringSubmatch(page, -1) {
 		paths = append(paths, filepath.Join("docs", match[1]))
 	}
