@@ -67,6 +67,7 @@ var onlyIn = map[string]string{
 	"github.com/pelletier/go-toml": "cmd/doorward",
 
 	"github.com/FastFilter/xorfilter": "internal/breached",
+	"golang.org/x/crypto/x509roots":   "cmd/doorward",
 }
 
 type listed struct {

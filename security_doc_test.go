@@ -183,7 +183,7 @@ func TestCryptographyInventory(t *testing.T) {
 	allowed := []string{
 		"crypto", "crypto/aes", "crypto/cipher", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "crypto/hkdf", "crypto/hmac", "crypto/pbkdf2", "crypto/rand", "crypto/rsa",
 		"crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/subtle", "crypto/tls", "crypto/x509",
-		"github.com/go-jose/go-jose/v4", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt",
+		"github.com/go-jose/go-jose/v4", "golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt", "golang.org/x/crypto/x509roots/fallback",
 	}
 	mayUseSHA1 := []string{"internal/breached", "internal/password", "internal/totp"}
 	inventory := section(t, "Cryptography")

@@ -220,6 +220,15 @@ func (a *Admin) MailCounts(ctx context.Context) (map[MailState]int, error) {
 	return a.store.CountMail(ctx)
 }
 
+// OldestWaitingMail gives the age of the instance's oldest mail that is neither sent nor given up, for metrics; 0 where none waits.
+func (a *Admin) OldestWaitingMail(ctx context.Context) (time.Duration, error) {
+	created, err := a.store.OldestWaitingMail(ctx)
+	if err != nil || created.IsZero() {
+		return 0, err
+	}
+	return max(0, a.now().Sub(created)), nil
+}
+
 // DefaultRetention is how long ended things are kept. Audit records are kept for ever.
 var DefaultRetention = Retention{Codes: 7 * day, Sessions: 30 * day, Sources: 90 * day, Mail: 30 * day, Decisions: 30 * day, Webhooks: 14 * day}
 

@@ -70,6 +70,8 @@ type Reader interface {
 	ListMail(ctx context.Context, p ProjectID, state MailState, before MailID, limit int) ([]OutboxMail, error)
 	// CountMail counts the instance's mails by state.
 	CountMail(ctx context.Context) (map[MailState]int, error)
+	// OldestWaitingMail gives when the oldest of the instance's queued and leased mails was created; the zero time where there is none.
+	OldestWaitingMail(ctx context.Context) (time.Time, error)
 
 	// ListAudit gives the newest first. p "" lists all projects and the instance.
 	ListAudit(ctx context.Context, p ProjectID, f AuditFilter) ([]AuditRecord, error)

@@ -13,6 +13,13 @@ const (
 	releaseEvery = time.Minute
 )
 
+// The names of the work, in the log and the metrics.
+const (
+	workSweep  = "sweep"
+	workKeys   = "rotate keys"
+	workMemory = "release memory"
+)
+
 // sweep deletes what nobody needs any more.
 func (s *Server) sweep(ctx context.Context) error {
 	deleted, err := s.instance.Admin.Sweep(ctx)
@@ -57,10 +64,12 @@ func (s *Server) repeat(ctx context.Context, name string, interval time.Duration
 func (s *Server) attempt(ctx context.Context, name string, work func(context.Context) error) {
 	defer func() {
 		if value := recover(); value != nil {
+			s.failures.WithLabelValues(name).Inc()
 			s.config.Log.Error("panic in the background", slog.String("work", name), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	if err := work(ctx); err != nil && ctx.Err() == nil {
+		s.failures.WithLabelValues(name).Inc()
 		s.config.Log.Error("background work failed; it is tried again", slog.String("work", name), slog.Any("error", err))
 	}
 }

@@ -10,6 +10,13 @@ import (
 	"github.com/doorward/doorward/internal/web"
 )
 
+// Version says which program runs.
+type Version struct {
+	Version  string
+	Revision string // of the source
+	Go       string
+}
+
 // Config is what a server runs with. The command checks and fills it; every field is set unless its comment says otherwise.
 type Config struct {
 	DataDir       string
@@ -33,6 +40,8 @@ type Config struct {
 
 	HashWorkers int
 	HashQueue   int
+
+	Version Version // of the program, for metrics; may be zero
 
 	Log   *slog.Logger
 	Clock func() time.Time

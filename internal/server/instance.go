@@ -25,10 +25,11 @@ type Instance struct {
 	Service *auth.Service
 	Admin   *auth.Admin
 
-	config  Config
-	store   *sqlstore.Store
-	hashing *password.Queue
-	mailer  *mail.Worker
+	config   Config
+	store    *sqlstore.Store
+	measured *measuredStore // over store; all but the start go through it
+	hashing  *password.Queue
+	mailer   *mail.Worker
 
 	breached *breached.Filter // nil: no list
 	webhooks *webhook.Client
@@ -67,13 +68,14 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	i.measured = newMeasuredStore(store, c.Clock)
 	list, err := i.openBreached()
 	if err != nil {
 		return nil, err
 	}
 	i.webhooks, i.courier = webhook.NewClient(c.Clock, webhook.Options{}), &webhook.Worker{}
 	i.Service = auth.NewService(auth.Config{
-		Store: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
+		Store: i.measured, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
 		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
 	})
@@ -176,7 +178,7 @@ func (i *Instance) setUpMailer() error {
 		return err
 	}
 	w := i.mailer
-	w.Store, w.Open, w.PerProject = i.store, i.Service.OpenMail, senders.forProject
+	w.Store, w.Open, w.PerProject = i.measured, i.Service.OpenMail, senders.forProject
 	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
 	if i.config.ShutdownGrace > 0 {
 		w.Grace = i.config.ShutdownGrace
@@ -191,7 +193,7 @@ func (i *Instance) setUpCourier() error {
 		return err
 	}
 	w := i.courier
-	w.Store, w.Events, w.Client = i.store, i.Service, i.webhooks
+	w.Store, w.Events, w.Client = i.measured, i.Service, i.webhooks
 	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log
 	if i.config.ShutdownGrace > 0 {
 		w.Grace = i.config.ShutdownGrace

@@ -32,6 +32,7 @@ func (i *Instance) registerMetrics(r prometheus.Registerer) {
 			stat(func(s password.Stats) float64 { return float64(s.Shed) })),
 		mailCollector{i},
 		webhookCollector{i},
+		databaseCollector{i}, i.measured.changes, i.measured.seconds,
 	)
 }
 

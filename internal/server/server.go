@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/doorward/doorward/internal/web"
@@ -23,6 +25,9 @@ type Server struct {
 	tracer   *sdktrace.TracerProvider // nil where traces are off
 	handler  http.Handler
 	ready    http.Handler
+
+	connections atomic.Int64 // open
+	failures    *prometheus.CounterVec
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -32,6 +37,7 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 	}
 	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
 	i.registerMetrics(s.metrics.Registerer())
+	s.registerMetrics(s.metrics.Registerer())
 	if s.config.OTLPEndpoint != "" {
 		var err error
 		if s.tracer, err = newTracer(ctx, s.config.OTLPEndpoint, s.config.Log); err != nil {
@@ -66,12 +72,13 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			s.config.Log.Error("webhook worker failed", slog.Any("error", err))
 		}
 	})
-	background.Go(func() { s.repeat(ctx, "sweep", sweepEvery, s.sweep) })
-	background.Go(func() { s.repeat(ctx, "rotate keys", keysDueEvery, s.rotateKeys) })
-	background.Go(func() { s.repeat(ctx, "release memory", releaseEvery, s.releaseMemory) })
+	background.Go(func() { s.repeat(ctx, workSweep, sweepEvery, s.sweep) })
+	background.Go(func() { s.repeat(ctx, workKeys, keysDueEvery, s.rotateKeys) })
+	background.Go(func() { s.repeat(ctx, workMemory, releaseEvery, s.releaseMemory) })
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
+	ln = countListener{ln, &s.connections}
 	limited := web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
 	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), limited, s.config.ShutdownGrace)
 	stop()

@@ -73,6 +73,11 @@ func (r reader) CountMail(ctx context.Context) (map[auth.MailState]int, error) {
 	return byState, nil
 }
 
+// OldestWaitingMail looks at waiting mails only: they are what the indexes on due_at hold.
+func (r reader) OldestWaitingMail(ctx context.Context) (time.Time, error) {
+	return get(ctx, r.q, value[time.Time], `SELECT COALESCE(MIN(created_at), 0) FROM outbox WHERE due_at IS NOT NULL`)
+}
+
 // dueAt gives when a worker may take the mail; nil for never.
 func dueAt(m auth.OutboxMail) any {
 	switch m.State {

@@ -71,8 +71,10 @@ func testOutbox(t *testing.T, s auth.Store) {
 	wantEqual(t, "of all projects", list("", "", "", 9), []string{"m4", "m3", "m2", "m1"})
 	wantEqual(t, "kept in all projects", list("", auth.MailKept, "m3", 9), []string{"m2"})
 	wantEqual(t, "counts", must[map[auth.MailState]int](t)(s.CountMail(ctx)), map[auth.MailState]int{auth.MailDead: 1, auth.MailKept: 2, auth.MailSent: 1})
+	wantEqual(t, "oldest waiting of none", must[time.Time](t)(s.OldestWaitingMail(ctx)), time.Time{})
 
 	update(t, s, func(tx auth.Tx) error { return tx.RequeueMail(ctx, one, "m1", after(9)) })
+	wantEqual(t, "oldest waiting", must[time.Time](t)(s.OldestWaitingMail(ctx)), full.CreatedAt)
 	requeued := must[auth.OutboxMail](t)(s.GetMail(ctx, one, "m1"))
 	if requeued.State != auth.MailQueued || requeued.Attempts != 0 || !requeued.NextAttemptAt.Equal(after(9)) || !requeued.FinishedAt.IsZero() {
 		t.Errorf("requeued mail: %+v", requeued)

@@ -43,9 +43,10 @@ func NewMetrics(now func() time.Time) *Metrics {
 // Registerer takes the metrics of other parts of the program.
 func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }
 
-// Handler answers in Prometheus' text format. It belongs on a listener of its own (P38).
+// Handler answers in Prometheus' text format, without those that cannot be had now: what a database that is away cannot count must not hide the rest.
+// It belongs on a listener of its own (P38).
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
 // Middleware counts the requests of one surface, as "accounts". Requests that no route matched have the route "none",
