@@ -12,6 +12,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/doorward/doorward/internal/certs"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -23,6 +24,7 @@ type Server struct {
 	tracer   *sdktrace.TracerProvider // nil where traces are off
 	handler  http.Handler
 	ready    http.Handler
+	certs    certs.Source // nil: plain HTTP
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -38,6 +40,13 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if s.certs, err = s.newCertificates(); err != nil {
+		return nil, err
+	}
+	if s.certs != nil {
+		s.metrics.Registerer().MustRegister(certificateCollector{s.certs, i.config.Clock})
+	}
 	s.ready = web.Readyz(readyTimeout, web.Check{Name: "database", Run: i.Admin.Ready})
 	s.handler = s.newHandler()
 	return s, nil
@@ -52,6 +61,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	metrics, err := s.listenMetrics()
 	if err != nil {
 		return errors.Join(err, ln.Close())
+	}
+	redirects, err := s.listenHTTP()
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(metrics))
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -72,12 +85,32 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
-	limited := web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
-	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), limited, s.config.ShutdownGrace)
+	srv := web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log})
+	if s.certs != nil {
+		s.bindCertificates(ln, redirects)
+		srv.TLSConfig = s.certs.TLSConfig()
+		background.Go(func() { s.certs.Run(ctx) })
+	}
+	if redirects != nil {
+		background.Go(func() { s.serveRedirects(ctx, redirects) })
+	}
+	err = web.Serve(ctx, srv, s.limited(ln), s.config.ShutdownGrace)
 	stop()
 	background.Wait()
 	s.flushTraces(ctx)
 	return err
+}
+
+// limited bounds the connections of a listener, and those of one direct peer.
+func (s *Server) limited(ln net.Listener) net.Listener {
+	return web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
+}
+
+func closeListener(ln net.Listener) error {
+	if ln == nil {
+		return nil
+	}
+	return ln.Close()
 }
 
 func (s *Server) listenMetrics() (net.Listener, error) {
