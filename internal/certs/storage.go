@@ -19,8 +19,8 @@ import (
 
 // A lock that its holder prolongs no more, because it was killed, is free after lockLength.
 const (
-	lockLength  = time.Minute
-	prolongEach = 20 * time.Second
+	lockLength  = 20 * time.Second
+	prolongEach = 5 * time.Second
 	lockRetry   = 500 * time.Millisecond
 )
 
@@ -197,7 +197,7 @@ func (s *storage) unlockAll(ctx context.Context) {
 	s.mu.Unlock()
 	for _, name := range names {
 		if err := s.Unlock(ctx, name); err != nil {
-			s.log.Warn("a lock stays for a minute", slog.String("lock", name), slog.Any("error", err))
+			s.log.Warn("a lock stays until its lease ends", slog.String("lock", name), slog.Any("error", err))
 		}
 	}
 }
