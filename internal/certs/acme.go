@@ -65,6 +65,9 @@ const (
 	lastRetry  = time.Hour
 )
 
+// restFailed is how long handshakes order nothing for a host of a project whose order failed.
+const restFailed = time.Minute
+
 // Manager orders certificates and renews them. Make one with [NewManager].
 //
 // The public host's certificate is ordered at once and renewed in the background. Those of projects' hosts are one wildcard, where DNS can prove it; else each is ordered
@@ -82,12 +85,13 @@ type Manager struct {
 	end    context.CancelFunc
 
 	obtained, failed atomic.Int64
+	rests            rests
 	retry            time.Duration
 }
 
 // NewManager makes a manager. It connects to nothing yet.
 func NewManager(o Options) *Manager {
-	m := &Manager{Options: o, names: []string{o.PublicHost}, storage: newStorage(o.Vault, o.Log), retry: firstRetry}
+	m := &Manager{Options: o, names: []string{o.PublicHost}, storage: newStorage(o.Vault, o.Log), rests: rests{clock: o.Clock}, retry: firstRetry}
 	m.ending, m.end = context.WithCancel(context.Background())
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{GetConfigForCert: m.configFor, Capacity: maxCached, Logger: newZap(o.Log)})
 	m.managed = m.newConfig(nil)
@@ -224,18 +228,32 @@ func (m *Manager) projectOf(name string) (auth.ProjectID, error) {
 // giveUpKey is the key of a context for what ends the wait of a handshake.
 type giveUpKey struct{}
 
+var errRests = errors.New("its certificate could not be obtained; it is tried again later")
+
 // certificateOnDemand waits for an order where there is no certificate yet. Then the connection gets the time for that, which is longer than handshakes have otherwise.
 func (m *Manager) certificateOnDemand(hello *tls.ClientHelloInfo, name string) (*tls.Certificate, error) {
+	cached := m.cache.AllMatchingCertificates(name)
+	if m.rests.has(name) && !isChallenge(hello) {
+		if len(cached) == 0 {
+			return nil, errRests
+		}
+		return &cached[0].Certificate, nil
+	}
 	ctx, cancel := context.WithTimeout(hello.Context(), orderLimit)
 	defer cancel()
 	defer context.AfterFunc(m.ending, cancel)()
-	if len(m.cache.AllMatchingCertificates(name)) == 0 {
+	if len(cached) == 0 {
 		if err := hello.Conn.SetDeadline(m.Clock().Add(orderLimit)); err != nil {
 			return nil, err
 		}
 		defer func() { _ = hello.Conn.SetDeadline(m.Clock().Add(handshakeLimit)) }() // fails only when the connection is gone
 	}
 	return m.onDemand.GetCertificateWithContext(context.WithValue(ctx, giveUpKey{}, cancel), hello)
+}
+
+// isChallenge tells whether it is the CA that connects (RFC 8737 section 3).
+func isChallenge(hello *tls.ClientHelloInfo) bool {
+	return len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == acmez.ACMETLS1Protocol
 }
 
 // mayServe lets only hosts of projects have a certificate. It is asked before anything is read from storage or ordered.
@@ -255,9 +273,11 @@ func (m *Manager) onEvent(ctx context.Context, event string, data map[string]any
 		return m.mayOrder(ctx, name)
 	case "cert_obtained":
 		m.obtained.Add(1)
+		m.Log.Info("certificate obtained", slog.String("name", name), slog.Any("renewal", data["renewal"]))
 	case "cert_failed":
 		m.failed.Add(1)
-		// The library would keep a handshake waiting for its next try. The next handshake tries, as long as there are orders left.
+		m.rests.add(name, restFailed)
+		// The library would keep a handshake waiting for its next try. A later handshake tries, as long as there are orders left.
 		if giveUp, ok := ctx.Value(giveUpKey{}).(context.CancelFunc); ok {
 			giveUp()
 		}
@@ -275,6 +295,7 @@ func (m *Manager) mayOrder(ctx context.Context, name string) error {
 		err = m.Vault.TakeOrder(ctx, project)
 	}
 	if err != nil {
+		m.rests.add(name, max(restFailed, auth.AsError(err).RetryAfter))
 		return certmagic.ErrNoRetry{Err: fmt.Errorf("certificate for %s: %w", name, err)}
 	}
 	return nil

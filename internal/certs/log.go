@@ -8,7 +8,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// newZap gives the ACME library a logger that writes to ours. Its debug level is left out: it has what CAs and DNS servers were sent (P44).
+// newZap gives the ACME library a logger that writes to ours. Its debug level is left out: it has what CAs and DNS servers were sent (P44). What it calls info is our debug:
+// while a certificate is due it writes such lines for each handshake.
 func newZap(log *slog.Logger) *zap.Logger { return zap.New(&zapCore{log: log}) }
 
 // zapCore is a zapcore.Core over slog.
@@ -59,6 +60,6 @@ func slogLevel(level zapcore.Level) slog.Level {
 	case level == zapcore.WarnLevel:
 		return slog.LevelWarn
 	default:
-		return slog.LevelInfo
+		return slog.LevelDebug
 	}
 }
