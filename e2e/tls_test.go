@@ -219,23 +219,34 @@ func TestProcessesShareCertificates(t *testing.T) {
 		processes = append(processes, tlsServer(t, mustFreePort(t), serverOptions{data: data, args: ca.flags()}))
 	}
 	public := certificateOf(t, first, tlsHost, roots)
-	project := "default.api." + tlsHost
-	certificates := make([]*x509.Certificate, len(processes))
-	var connecting sync.WaitGroup
-	for i, s := range processes {
-		connecting.Go(func() { certificates[i], _ = handshake(s, project, roots) }) // nil where it fails
-	}
-	connecting.Wait()
 	for i, s := range processes {
 		if cert := certificateOf(t, s, tlsHost, roots); !cert.Equal(public) {
 			t.Errorf("process %d has another certificate", i)
 		}
-		if certificates[i] == nil || !certificates[i].Equal(certificates[0]) {
-			t.Errorf("process %d has another certificate of the project's host", i)
+	}
+	// The second process orders, and the first answers the CA.
+	elsewhere, err := handshake(processes[1], "default.api."+tlsHost, roots)
+	if err != nil {
+		t.Fatalf("%v; output:\n%s", err, tail(processes[1].output.String(), 4000))
+	}
+	if cert := certificateOf(t, first, "default.api."+tlsHost, roots); !cert.Equal(elsewhere) {
+		t.Error("the first process has another certificate than the one that ordered")
+	}
+	// All order at once.
+	first.cli(t, "project", "create", "other")
+	certificates := make([]*x509.Certificate, len(processes))
+	var connecting sync.WaitGroup
+	for i, s := range processes {
+		connecting.Go(func() { certificates[i], _ = handshake(s, "other.api."+tlsHost, roots) }) // nil where it fails
+	}
+	connecting.Wait()
+	for i, cert := range certificates {
+		if cert == nil || !cert.Equal(certificates[0]) {
+			t.Errorf("process %d has another certificate, or none; output:\n%s", i, tail(processes[i].output.String(), 2000))
 		}
 	}
-	if n := ca.issued(); n != 2 {
-		t.Errorf("%d certificates for two hosts; output:\n%s", n, tail(first.output.String(), 4000))
+	if n := ca.issued(); n != 3 {
+		t.Errorf("%d certificates for three hosts; output:\n%s", n, tail(first.output.String(), 4000))
 	}
 }
 
