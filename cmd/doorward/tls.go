@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -204,6 +205,9 @@ func (c *configuration) tlsNotes() (notes []problem) {
 	}
 	if c.server.PublicURL.Scheme != "https" {
 		notes = append(notes, problem{"public-url", c.values["public-url"].source, "the server speaks HTTPS, but links and issuers say http"})
+	}
+	if host, _, _ := net.SplitHostPort(c.listen); c.server.TLS.ACME != nil && c.server.TLS.ACME.DNS == nil && isLoopbackHost(host) {
+		notes = append(notes, problem{"listen", c.values["listen"].source, "the CA cannot connect to " + c.listen + "; listen on :443, forward port 443 to it, or set acme-dns"})
 	}
 	if len(c.server.TLS.Files) == 0 {
 		return notes

@@ -145,6 +145,12 @@ func TestCertificatesAreChecked(t *testing.T) {
 	if code != exitUsage || !strings.Contains(out, "private key does not match") {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
+	for listen, want := range map[string]bool{"127.0.0.1:8080": true, ":443": false} {
+		out, code = run("config", "check", "--acme-email", "ada@example.com", "--acme-agree", "true", "--public-url", url, "--listen", listen)
+		if code != exitDone || strings.Contains(out, "the CA cannot connect") != want {
+			t.Errorf("listening on %s: exit code %d:\n%s", listen, code, out)
+		}
+	}
 	config := writeFile(t, "doorward.toml", "tls_cert = '/nosuch.crt'\ntls_key = '/nosuch.key'\n")
 	if out, code = run("project", "list", "--config", config, "--data", t.TempDir()); strings.Contains(out, "nosuch") {
 		t.Errorf("exit code %d:\n%s", code, out)

@@ -99,17 +99,17 @@ func TestValuesStayInPlace(t *testing.T) {
 }
 
 // fastLocks gives storages of two processes on one database, that look often.
-func fastLocks(t *testing.T, clock *authtest.Clock) (a, b *storage, log *testLog) {
+func fastLocks(t *testing.T, clock *authtest.Clock) (a, b *storage) {
 	t.Helper()
 	v, log := vault(t, clock), &testLog{}
 	a, b = newStorage(v, log.logger()), newStorage(v, log.logger())
 	a.retry, b.retry = 2*time.Millisecond, 2*time.Millisecond
-	return a, b, log
+	return a, b
 }
 
 // A lock belongs to one at a time, in one process and among several, until it is unlocked.
 func TestLocksExclude(t *testing.T) {
-	a, b, _ := fastLocks(t, authtest.NewClock(start))
+	a, b := fastLocks(t, authtest.NewClock(start))
 	ctx := t.Context()
 	inside := 0 // the race detector looks, too
 	done := make(chan error)
@@ -146,7 +146,7 @@ func TestLocksExclude(t *testing.T) {
 
 // A waiting Lock ends with its context, and other names are free.
 func TestLockWaitsNoLongerThanItsContext(t *testing.T) {
-	a, b, _ := fastLocks(t, authtest.NewClock(start))
+	a, b := fastLocks(t, authtest.NewClock(start))
 	if err := errors.Join(a.Lock(t.Context(), "name"), b.Lock(t.Context(), "other")); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestLockWaitsNoLongerThanItsContext(t *testing.T) {
 // The lock of a process that was killed ends by itself; one that is prolonged does not.
 func TestLocksOfTheKilledEnd(t *testing.T) {
 	clock := authtest.NewClock(start)
-	a, b, log := fastLocks(t, clock)
+	a, b := fastLocks(t, clock)
 	a.prolong = 2 * time.Millisecond
 	if err := a.Lock(t.Context(), "prolonged"); err != nil {
 		t.Fatal(err)
@@ -198,5 +198,4 @@ func TestLocksOfTheKilledEnd(t *testing.T) {
 	}
 	a.unlockAll(t.Context())
 	b.unlockAll(t.Context())
-	_ = log
 }
