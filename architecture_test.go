@@ -33,14 +33,15 @@ var mayImport = map[string][]string{
 	"internal/mail":        {"internal/auth", "internal/publicnet"},
 	"internal/idp":         {"internal/auth", "internal/publicnet"},
 	"internal/webhook":     {"internal/auth", "internal/publicnet"},
+	"internal/certs":       {"internal/auth"},
 	"internal/accountsapi": {"internal/auth", "internal/web"},
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/certs", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/certs", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},
@@ -68,6 +69,12 @@ var onlyIn = map[string]string{
 
 	"github.com/FastFilter/xorfilter": "internal/breached",
 	"golang.org/x/crypto/x509roots":   "cmd/doorward",
+
+	"github.com/caddyserver/certmagic": "internal/certs",
+	"github.com/mholt/acmez":           "internal/certs",
+	"github.com/libdns":                "internal/certs",
+	"github.com/miekg/dns":             "internal/certs",
+	"go.uber.org/zap":                  "internal/certs",
 }
 
 type listed struct {

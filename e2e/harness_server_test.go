@@ -25,6 +25,8 @@ type serverOptions struct {
 	args       []string // more arguments of serve
 	env        []string // more variables
 	viaEnv     bool     // give listen, data and public URL as variables, not flags
+	port       string   // of 127.0.0.1; default a free one
+	health     string   // where /readyz is, of a server that speaks HTTPS; default http://127.0.0.1:PORT
 }
 
 // server is one running process of the binary.
@@ -65,9 +67,12 @@ var outputs struct {
 
 // startServer starts the binary and waits until /readyz answers 200.
 func startServer(o serverOptions) (*server, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
+	port := o.port
+	if port == "" {
+		var err error
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
 	}
 	s := &server{opts: o, addr: "127.0.0.1:" + port, port: port, publicURL: o.publicURL,
 		output: &lockedBuffer{}, exited: make(chan struct{})}
@@ -137,13 +142,17 @@ func freePort() (string, error) {
 
 func (s *server) waitReady(limit time.Duration) error {
 	client := http.Client{Timeout: 2 * time.Second}
+	base := s.opts.health
+	if base == "" {
+		base = "http://" + s.addr
+	}
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-s.exited:
 			return fmt.Errorf("the server ended before it was ready: %v", s.exitErr)
 		default:
 		}
-		resp, err := client.Get("http://" + s.addr + "/readyz")
+		resp, err := client.Get(base + "/readyz")
 		if err != nil {
 			continue
 		}

@@ -238,8 +238,9 @@ func (c *configuration) notes() (notes []problem) {
 		notes = append(notes, problem{"public-url", "default", "links in mails lead to this machine only; set the URL at which users reach the server"})
 	}
 	if public.Scheme == "http" && !isLoopbackHost(public.Hostname()) {
-		notes = append(notes, problem{"public-url", c.values["public-url"].source, "passwords and tokens travel in clear text; put TLS in front and use https"})
+		notes = append(notes, problem{"public-url", c.values["public-url"].source, "passwords and tokens travel in clear text; use https, with a proxy or with tls-cert or acme-email"})
 	}
+	notes = append(notes, c.tlsNotes()...)
 	if c.server.SMTP == nil {
 		notes = append(notes, problem{"smtp", c.values["smtp"].source, "no mail leaves; `doorward mail list` shows what would"})
 	}

@@ -34,6 +34,7 @@ type configValue struct {
 
 func (configCheckCmd) Run(a *app) error {
 	c := loadConfig(a.flags, a.env)
+	c.checkCertificates()
 	report := configReport{Problems: []problem{}, Notes: []problem{}}
 	for _, o := range options {
 		v := c.values[o.key]

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,8 +41,13 @@ type option struct {
 }
 
 // options lists every key, in an order in which each default depends only on what stands above it.
-var options = []option{
+var options = slices.Concat(listenOptions, tlsOptions, serverOptions)
+
+var listenOptions = []option{
 	{key: "listen", help: "Address to serve on, as HOST:PORT.", shown: "127.0.0.1:8080", def: text("127.0.0.1:8080"), set: setListen},
+}
+
+var serverOptions = []option{
 	{key: "data", help: "Directory of the database and the master key.", shown: "./doorward-data", def: text("./doorward-data"),
 		set: notEmpty(func(s *settings) *string { return &s.server.DataDir })},
 	{key: "database", help: "URL of the database, sqlite:FILE or postgres://….", shown: "doorward.db in the data directory", secret: true,
@@ -49,7 +55,7 @@ var options = []option{
 	{key: "master-key-file", help: "File of the keys that seal secrets in the database.", shown: "master.key in the data directory",
 		def: func(s *settings) string { return filepath.Join(s.server.DataDir, "master.key") },
 		set: notEmpty(func(s *settings) *string { return &s.server.MasterKeyFile })},
-	{key: "public-url", help: "URL at which browsers reach the server; issuer and links in mails derive from it.", shown: "http://localhost:PORT", def: defaultPublicURL, set: setPublicURL},
+	{key: "public-url", help: "URL at which browsers reach the server; issuer and links in mails derive from it.", shown: "http://localhost:PORT, https with TLS", def: defaultPublicURL, set: setPublicURL},
 	{key: "domain", help: "Domain of project hosts: PROJECT.DOMAIN is the host of project PROJECT.", shown: "api. before the public URL's host",
 		def: func(s *settings) string { return "api." + s.server.PublicURL.Hostname() }, set: setDomain},
 	{key: "smtp", help: "SMTP server, as smtp://USER:PASSWORD@HOST:PORT or smtps://…; without one, mails stay in the mailbox.", shown: "none", secret: true,
@@ -163,11 +169,15 @@ func maskDatabase(v string) string {
 }
 
 func defaultPublicURL(s *settings) string {
-	_, port, err := net.SplitHostPort(s.listen)
-	if err != nil || port == "80" {
-		return "http://localhost"
+	scheme, usual := "http", "80"
+	if s.server.TLS.On() {
+		scheme, usual = "https", "443"
 	}
-	return "http://localhost:" + port
+	_, port, err := net.SplitHostPort(s.listen)
+	if err != nil || port == usual {
+		return scheme + "://localhost"
+	}
+	return scheme + "://localhost:" + port
 }
 
 func setPublicURL(s *settings, v string) error {
@@ -180,7 +190,7 @@ func setPublicURL(s *settings, v string) error {
 	if u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return errors.New("it has more than a scheme, a host and a port")
 	}
-	return nil
+	return checkPublicURL(s)
 }
 
 func setDomain(s *settings, v string) error {

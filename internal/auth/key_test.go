@@ -243,6 +243,13 @@ func sealedForProviders(h *harness, tx auth.Tx) error {
 	if err := tx.PutIdentityProvider(h.ctx, auth.IdentityProvider{Project: h.id, ID: "google.com", SecretSealed: secrets}); err != nil {
 		return err
 	}
+	file, err := h.keyring.Seal([]byte("private key"), auth.SealedTLSFile.AD("", "certificates/a.key"))
+	if err != nil {
+		return err
+	}
+	if err := tx.PutTLSFile(h.ctx, auth.TLSFile{Path: "certificates/a.key", Sealed: file}); err != nil {
+		return err
+	}
 	hook, err := h.keyring.Seal([]byte(`{"Current":"whsec_AAAA"}`), auth.SealedWebhook.AD(h.id, "hook"))
 	if err != nil {
 		return err

@@ -96,6 +96,10 @@ type Reader interface {
 	CountWaitingDeliveries(ctx context.Context, p ProjectID, w WebhookID, most int) (int, error)
 	// DueWebhooks names the enabled webhooks of the instance that have a delivery to be claimed at now.
 	DueWebhooks(ctx context.Context, now time.Time) ([]DueWebhook, error)
+
+	GetTLSFile(ctx context.Context, path string) (TLSFile, error)
+	// ListTLSFiles gives the paths of the files below a directory, sorted; directory "" is the root.
+	ListTLSFiles(ctx context.Context, directory string) ([]string, error)
 }
 
 // Tx reads and writes in one serializable transaction.
@@ -239,6 +243,10 @@ type Tx interface {
 	FinishWebhookDelivery(ctx context.Context, d WebhookDelivery) error
 	// RequeueWebhookDelivery makes a dead or queued delivery due at now, with no attempts counted. ErrNotFound for other states.
 	RequeueWebhookDelivery(ctx context.Context, p ProjectID, id DeliveryID, now time.Time) error
+
+	// PutTLSFile creates or replaces. DeleteTLSFiles deletes the file at a path and all below it; there may be none.
+	PutTLSFile(ctx context.Context, f TLSFile) error
+	DeleteTLSFiles(ctx context.Context, path string) error
 }
 
 // Store keeps everything. Reads outside a transaction see what is committed.
@@ -285,11 +293,12 @@ const (
 	SealedFlow           SealedKind = "sign_in_flows.verifier_sealed"
 	SealedWebhook        SealedKind = "webhooks.secret_sealed"
 	SealedSecondFactor   SealedKind = "second_factors.secret_sealed"
+	SealedTLSFile        SealedKind = "tls_files.sealed"
 )
 
 // SealedValue is one sealed value and where it lies.
 type SealedValue struct {
 	Project ProjectID
-	Row     string // the row's id within its project; for SealedProjectSecrets the project id, for SealedFlow the flow's id
+	Row     string // the row's id within its project; for SealedProjectSecrets the project id, for SealedFlow the flow's id, for SealedTLSFile the path
 	Sealed  []byte
 }

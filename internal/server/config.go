@@ -30,6 +30,8 @@ type Config struct {
 	MailFrom     string       // address
 	MailFromName string       // "": the project's display name
 
+	TLS TLS // zero: plain HTTP
+
 	TrustedProxies web.Proxies // may be nil
 	MaxConnections int
 	MetricsListen  string // HOST:PORT; "" serves no metrics

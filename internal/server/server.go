@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/doorward/doorward/internal/certs"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -28,6 +29,7 @@ type Server struct {
 
 	connections atomic.Int64 // open
 	failures    *prometheus.CounterVec
+	certs    certs.Source // nil: plain HTTP
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -44,6 +46,13 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if s.certs, err = s.newCertificates(); err != nil {
+		return nil, err
+	}
+	if s.certs != nil {
+		s.metrics.Registerer().MustRegister(certificateCollector{s.certs, i.config.Clock})
+	}
 	s.ready = web.Readyz(readyTimeout, web.Check{Name: "database", Run: i.Admin.Ready})
 	s.handler = s.newHandler()
 	return s, nil
@@ -58,6 +67,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	metrics, err := s.listenMetrics()
 	if err != nil {
 		return errors.Join(err, ln.Close())
+	}
+	redirects, err := s.listenHTTP()
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(metrics))
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -79,12 +92,32 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
 	ln = countListener{ln, &s.connections}
-	limited := web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
-	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), limited, s.config.ShutdownGrace)
+	srv := web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log})
+	if s.certs != nil {
+		s.bindCertificates(ln, redirects)
+		srv.TLSConfig = s.certs.TLSConfig()
+		background.Go(func() { s.certs.Run(ctx) })
+	}
+	if redirects != nil {
+		background.Go(func() { s.serveRedirects(ctx, redirects) })
+	}
+	err = web.Serve(ctx, srv, s.limited(ln), s.config.ShutdownGrace)
 	stop()
 	background.Wait()
 	s.flushTraces(ctx)
 	return err
+}
+
+// limited bounds the connections of a listener, and those of one direct peer.
+func (s *Server) limited(ln net.Listener) net.Listener {
+	return web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
+}
+
+func closeListener(ln net.Listener) error {
+	if ln == nil {
+		return nil
+	}
+	return ln.Close()
 }
 
 func (s *Server) listenMetrics() (net.Listener, error) {

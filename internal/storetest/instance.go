@@ -245,12 +245,15 @@ func testSealed(t *testing.T, s auth.Store) {
 				return err
 			}
 		}
-		return tx.CreateProject(ctx, auth.Project{ID: "d"})
+		return errors.Join(tx.CreateProject(ctx, auth.Project{ID: "d"}),
+			tx.PutTLSFile(ctx, auth.TLSFile{Path: "a/b", Sealed: []byte("file a/b")}), tx.PutTLSFile(ctx, auth.TLSFile{Path: "a/c", Sealed: []byte("file a/c")}),
+			tx.PutTLSFile(ctx, auth.TLSFile{Path: "d", Sealed: []byte("file d")}))
 	})
 	for kind, want := range map[auth.SealedKind][]string{
 		auth.SealedSigningKey:     {"a k1 key 1 of a", "a k2 key 2 of a", "b k1 key 1 of b", "b k2 key 2 of b", "c k1 key 1 of c", "c k2 key 2 of c"},
 		auth.SealedMail:           {"a m1 mail of a", "b m1 mail of b", "c m1 mail of c"},
 		auth.SealedWebhook:        {"a w1 hook of a", "b w1 hook of b", "c w1 hook of c"},
+		auth.SealedTLSFile:        {" a/b file a/b", " a/c file a/c", " d file d"},
 		auth.SealedProjectSecrets: {"a a secrets of a", "b b secrets of b", "c c secrets of c"},
 	} {
 		var got []string

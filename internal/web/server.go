@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,10 +39,22 @@ func NewServer(handler http.Handler, opts ServerOptions) *http.Server {
 		IdleTimeout:       orDefault(opts.IdleTimeout, 60*time.Second),
 		MaxHeaderBytes:    orDefault(opts.MaxHeaderBytes, 32<<10),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(errorLog{logger}, "", 0),
 		// "OPTIONS *" goes to the router, and gets its 404, like any path we do not have.
 		DisableGeneralOptionsHandler: true,
 	}
+}
+
+// errorLog takes the lines of net/http. A failed handshake is worth none of the log by default: whoever scans the network causes one with each connection.
+type errorLog struct{ logger *slog.Logger }
+
+func (l errorLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	l.logger.Log(context.Background(), level, string(bytes.TrimRight(line, "\n")))
+	return len(line), nil
 }
 
 func orDefault[T comparable](value, fallback T) T {

@@ -288,3 +288,17 @@ func TestServeTLS(t *testing.T) {
 		t.Errorf("serve: %v", err)
 	}
 }
+
+// Failed handshakes, which whoever scans the network causes, are not logged by default; what else goes wrong is.
+func TestErrorLog(t *testing.T) {
+	var out strings.Builder
+	l := NewServer(http.NotFoundHandler(), ServerOptions{Logger: slog.New(slog.NewTextHandler(&out, nil))}).ErrorLog
+	l.Printf("http: TLS handshake error from %s: EOF", "192.0.2.1:1")
+	if out.Len() > 0 {
+		t.Errorf("logged %q", out.String())
+	}
+	l.Print("http: Accept error: too many open files")
+	if !strings.Contains(out.String(), `level=WARN msg="http: Accept error: too many open files"`) {
+		t.Errorf("logged %q", out.String())
+	}
+}
