@@ -29,7 +29,7 @@ type Server struct {
 
 	connections atomic.Int64 // open
 	failures    *prometheus.CounterVec
-	certs    certs.Source // nil: plain HTTP
+	certs       certs.Source // nil: plain HTTP
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.

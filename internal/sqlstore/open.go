@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -20,6 +21,11 @@ type Options struct {
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
+	// BeforeMigrate is called before the schema of a database that is in use goes from one number to a higher one; while it runs no other process migrates. Its error stops
+	// the migration with nothing changed. nil does nothing.
+	BeforeMigrate func(ctx context.Context, from, to int64) error
+
+	migrations fs.FS // of tests, in place of the program's own
 }
 
 // Store is an [auth.Store]. Make one with [Open].
@@ -29,6 +35,8 @@ type Store struct {
 	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
+
+	postgres *postgres // nil on SQLite
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -36,7 +44,7 @@ var _ auth.Store = (*Store)(nil)
 // Open connects to the database and brings its schema to the newest version. Two processes may open one database at once. The caller closes the store.
 // It fails with [auth.ErrStoreBusy] where the database cannot be reached now.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
+	if isPostgresURL(o.URL) {
 		return openPostgres(ctx, o)
 	}
 	path := strings.TrimPrefix(o.URL, "sqlite:")
@@ -52,7 +60,16 @@ func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}
-	return updatePostgres(ctx, s.pool, run)
+	return s.postgres.update(ctx, beginSerializable, run)
+}
+
+// Count runs f in one transaction; see [auth.Store].
+func (s *Store) Count(ctx context.Context, f func(auth.Limits) error) error {
+	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	if s.writer != nil {
+		return s.writer.update(ctx, run)
+	}
+	return s.postgres.update(ctx, beginCommitted, run)
 }
 
 // Ping checks that the store answers.
