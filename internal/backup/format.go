@@ -12,6 +12,8 @@ import (
 	"hash"
 	"io"
 	"math"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -39,10 +41,38 @@ type Header struct {
 	MasterKey bool      `json:"masterKey"` // whether the key file is in it
 }
 
-// Table names a table and its columns, in the order of a row's values.
+// Table describes a table as the database had it, so that a later version can make it anew.
 type Table struct {
 	Name    string   `json:"name"`
-	Columns []string `json:"columns"`
+	Columns []Column `json:"columns"` // in the order of a row's values
+	Key     []int    `json:"key"`     // places of the primary key's columns, in its order
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"` // t text, i integer, r double, b bytes
+}
+
+var sqlName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// check refuses what could not be of a schema of ours; the names go into statements.
+func (t Table) check() error {
+	malformed := fmt.Errorf("%w: the description of a table cannot be read", ErrDamaged)
+	if !sqlName.MatchString(t.Name) || len(t.Columns) == 0 || len(t.Key) == 0 {
+		return malformed
+	}
+	for _, c := range t.Columns {
+		if !sqlName.MatchString(c.Name) || !strings.Contains("tirb", c.Kind) || len(c.Kind) != 1 {
+			return malformed
+		}
+	}
+	for _, place := range t.Key {
+		if place < 0 || place >= len(t.Columns) {
+			return malformed
+		}
+	}
+	return nil
 }
 
 // Sum is what a table held.
@@ -233,8 +263,11 @@ func (b *Reader) Read(c Content) (Trailer, error) {
 				sums = append(sums, digest.Sum())
 			}
 			var t Table
-			if json.Unmarshal(content, &t) != nil || t.Name == "" || len(t.Columns) == 0 {
+			if json.Unmarshal(content, &t) != nil {
 				return Trailer{}, fmt.Errorf("%w: the description of a table cannot be read", ErrDamaged)
+			}
+			if err := t.check(); err != nil {
+				return Trailer{}, err
 			}
 			digest, columns = NewDigest(t.Name), len(t.Columns)
 			if c.Table != nil {

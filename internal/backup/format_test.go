@@ -32,6 +32,14 @@ var sampleRows = [][]any{
 	{"c", int64(0), strings.Repeat("long ", 40000), nil, nil},
 }
 
+func sample(name string, kinds ...string) Table {
+	t := Table{Name: name, Key: []int{0}}
+	for i, kind := range kinds {
+		t.Columns = append(t.Columns, Column{string(rune('a' + i)), kind})
+	}
+	return t
+}
+
 // writeSample writes a whole backup.
 func writeSample(t *testing.T, w io.Writer, lock Lock) Trailer {
 	t.Helper()
@@ -42,11 +50,11 @@ func writeSample(t *testing.T, w io.Writer, lock Lock) Trailer {
 	b, err := NewWriter(sealed, Header{Schema: 8, At: instant, Host: "auth.example.com", Engine: "sqlite", MasterKey: true})
 	must(t, err)
 	must(t, b.MasterKey([]byte("v1 key")))
-	must(t, b.Table(Table{"things", []string{"a", "b", "c", "d", "e"}}))
+	must(t, b.Table(sample("things", "t", "i", "t", "r", "b")))
 	for _, row := range sampleRows {
 		must(t, b.Row(row))
 	}
-	must(t, b.Table(Table{"nothing", []string{"a"}}))
+	must(t, b.Table(sample("nothing", "t")))
 	trailer, err := b.Close()
 	must(t, err)
 	must(t, sealed.Close())
@@ -164,7 +172,7 @@ func TestInnerDamage(t *testing.T) {
 		var out bytes.Buffer
 		b, err := NewWriter(&out, Header{})
 		must(t, err)
-		must(t, b.Table(Table{"t", []string{"a"}}))
+		must(t, b.Table(sample("t", "t")))
 		must(t, b.Row([]any{"1"}))
 		must(t, change(b))
 		_, err = b.Close()
@@ -184,6 +192,8 @@ func TestInnerDamage(t *testing.T) {
 		"a value of no kind":           func(b *Writer) error { return b.frame(frameRow, []byte{'?'}) },
 		"a value longer than its row":  func(b *Writer) error { return b.frame(frameRow, []byte{kindText, 200}) },
 		"a table that nobody can read": func(b *Writer) error { return b.frame(frameTable, []byte(`{`)) },
+		"a name that is a statement":   func(b *Writer) error { return b.Table(sample("users; DROP TABLE users", "t")) },
+		"a column of no kind":          func(b *Writer) error { return b.Table(sample("t", "x")) },
 		"a part of no kind":            func(b *Writer) error { return b.frame('?', nil) },
 	} {
 		if err := inner(change); !errors.Is(err, ErrDamaged) {
