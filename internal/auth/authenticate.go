@@ -33,7 +33,7 @@ func (s *Service) AuthenticateEnrolling(ctx context.Context, c Caller, idToken s
 }
 
 func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string) (Caller, error) {
-	claims, err := s.verifyIDToken(ctx, c.Project.ID, idToken)
+	claims, err := s.verifyIDToken(ctx, c.Project, idToken)
 	if err != nil {
 		return c, err
 	}
@@ -63,12 +63,13 @@ func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string
 
 var errTokenInvalid = newError(CodeTokenInvalid, "the token is not valid")
 
-func (s *Service) verifyIDToken(ctx context.Context, p ProjectID, idToken string) (token.Claims, error) {
-	keys, err := s.verificationKeys(ctx, p)
+func (s *Service) verifyIDToken(ctx context.Context, p *Project, idToken string) (token.Claims, error) {
+	keys, err := s.verificationKeys(ctx, p.ID)
 	if err != nil {
 		return token.Claims{}, err
 	}
-	claims, err := token.Verify(idToken, keys, token.Expect{Issuer: s.Issuer(p), Audience: string(p), Now: s.clock(), Leeway: clockSkew})
+	expect := token.Expect{Issuer: s.Issuer(p.ID), FormerIssuer: p.Settings.FormerIssuer, Audience: string(p.ID), Now: s.clock(), Leeway: clockSkew}
+	claims, err := token.Verify(idToken, keys, expect)
 	noteVerification(ctx, err, s.now())
 	switch {
 	case errors.Is(err, token.ErrNotJWT):

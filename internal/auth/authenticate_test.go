@@ -82,6 +82,28 @@ func TestAuthenticateUser(t *testing.T) {
 	h.want(err, expired)
 }
 
+// A project that came from another server takes the id tokens that it got there.
+func TestFormerIssuer(t *testing.T) {
+	h := newHarness(t, documented)
+	good := claims(t, h.signUp(ada).IDToken)
+	good["iss"] = "https://old.example.com/acme"
+	for k, v := range good {
+		if f, ok := v.(float64); ok {
+			good[k] = int64(f)
+		}
+	}
+	old, err := h.SignCustom(h.anyone(), good)
+	h.must(err)
+	_, err = h.AuthenticateUser(h.ctx, h.anyone(), old)
+	h.want(err, auth.CodeTokenInvalid)
+	h.set("formerIssuer", "https://old.example.com/acme")
+	_, err = h.AuthenticateUser(h.ctx, h.anyone(), old)
+	h.must(err)
+	h.set("formerIssuer", "https://old.example.com/shop")
+	_, err = h.AuthenticateUser(h.ctx, h.anyone(), old)
+	h.want(err, auth.CodeTokenInvalid)
+}
+
 func TestAuthenticateAdmin(t *testing.T) {
 	h := newHarness(t)
 	for _, wrong := range []string{"", " ", h.adminToken[:len(h.adminToken)-1], h.adminToken + " ", strings.ToUpper(h.adminToken), "\x00", strings.Repeat("x", 1<<16)} {

@@ -73,6 +73,7 @@ type Settings struct {
 	MailProjectBurst      int
 	MailProjectInterval   time.Duration
 
+	FormerIssuer     string
 	HostedPages      bool
 	VerifyEmailURL   string
 	ResetPasswordURL string
@@ -137,6 +138,7 @@ var settingTable = []Setting{
 	listSetting("callbackURLs", "loopback", "", "where providers may send browsers back to: exact URLs, app schemes as in com.example.app:/path, https://*.example.com/path for one label, and loopback for any port of this machine", checkCallback, func(s *Settings) *[]string { return &s.CallbackURLs }),
 	durationSetting("signInFlowTTL", "10m", "10m", 10*time.Second, time.Hour, "how long a sign-in at a provider may take", func(s *Settings) *time.Duration { return &s.FlowTTL }),
 
+	{Key: "formerIssuer", Type: "url", Range: "an absolute http or https URL, or empty", Help: "issuer whose id tokens count here too, where keys of this project signed them; importing a project from another server sets it", apply: urlSetting("", "", func(s *Settings) *string { return &s.FormerIssuer }).apply},
 	durationSetting("idTokenTTL", "1h", "1h", 2*time.Second, day, "how long an id token is valid", func(s *Settings) *time.Duration { return &s.IDTokenTTL }),
 	enumSetting("signingAlgorithm", "RS256", "RS256", "algorithm of new signing keys; change it, then rotate the key", func(s *Settings) *string { return &s.SigningAlgorithm }, "RS256", "ES256", "EdDSA"),
 	{Key: "rsaKeyBits", Type: "enum", Range: "2048 or 3072", Default: "2048", Hardened: "2048", Help: "size of new RS256 keys", apply: applyRSAKeyBits},
@@ -228,6 +230,9 @@ func CheckSetting(key, value string) error {
 // ResolveSettings applies overrides to the preset's defaults. It fails with CodeInvalidArgument, as CheckSetting does.
 func ResolveSettings(p Preset, overrides map[string]string) (*Settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(overrides)) {
+		if _, known := settingsByKey[key]; !known {
+			continue // of a newer release that serves the same database
+		}
 		if err := CheckSetting(key, overrides[key]); err != nil {
 			return nil, err
 		}

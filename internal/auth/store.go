@@ -212,6 +212,11 @@ type Tx interface {
 	CreateOperatorToken(ctx context.Context, t OperatorToken) error
 	DeleteOperatorToken(ctx context.Context, name string) error
 
+	// TakeLease gives the work called name to holder until the given instant, or prolongs it, in one statement. ErrConflict where another one holds it at now.
+	TakeLease(ctx context.Context, name, holder string, now, until time.Time) error
+	// ReleaseLease fails with ErrNotFound where holder does not hold it.
+	ReleaseLease(ctx context.Context, name, holder string) error
+
 	// ReplaceSealed swaps one sealed value where it still is old; ErrNotFound where it changed meanwhile.
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 

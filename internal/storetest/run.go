@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"PendingSignIns", testPendingSignIns},
 		{"PasskeyChallenges", testPasskeyChallenges},
 		{"SigningKeys", testSigningKeys},
+		{"Leases", testLeases},
 		{"MailTemplates", testMailTemplates},
 		{"Outbox", testOutbox},
 		{"OutboxLeases", testOutboxLeases},

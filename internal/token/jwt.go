@@ -64,10 +64,11 @@ func (k *SigningKey) Sign(claims map[string]any) (string, error) {
 
 // Expect is what a token must match. Issuer and Audience must not be empty.
 type Expect struct {
-	Issuer   string
-	Audience string
-	Now      time.Time
-	Leeway   time.Duration // clock difference between nodes that "iat" and "nbf" are forgiven; "exp" is exact
+	Issuer       string
+	FormerIssuer string // counts, too; "" for none
+	Audience     string
+	Now          time.Time
+	Leeway       time.Duration // clock difference between nodes that "iat" and "nbf" are forgiven; "exp" is exact
 }
 
 // Claims are the checked claims of a verified token.
@@ -200,7 +201,7 @@ func (c *Claims) readStrings(expect Expect) error {
 	}
 	// A comma-ok assertion leaves "" for a claim that is absent or of another type.
 	c.Issuer, _ = c.Raw["iss"].(string)
-	if c.Issuer != expect.Issuer {
+	if c.Issuer != expect.Issuer && (expect.FormerIssuer == "" || c.Issuer != expect.FormerIssuer) {
 		return invalid("issuer is not the expected one")
 	}
 	c.Audience, _ = c.Raw["aud"].(string)

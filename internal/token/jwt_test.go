@@ -392,12 +392,15 @@ func TestVerifyExpectation(t *testing.T) {
 		expect  Expect
 		want    error
 	}{
-		{"leeway does not forgive exp", with("", ""), Expect{issuer, audience, time.Unix(expires, 0), 30 * time.Second}, ErrExpired},
-		{"leeway forgives iat", with("", ""), Expect{issuer, audience, time.Unix(issued-30, 0), 30 * time.Second}, nil},
-		{"leeway for iat ends", with("", ""), Expect{issuer, audience, time.Unix(issued-31, 0), 30 * time.Second}, ErrInvalid},
-		{"a nanosecond before exp", with("", ""), Expect{issuer, audience, time.Unix(expires, -1), 0}, nil},
+		{"leeway does not forgive exp", with("", ""), Expect{issuer, "", audience, time.Unix(expires, 0), 30 * time.Second}, ErrExpired},
+		{"leeway forgives iat", with("", ""), Expect{issuer, "", audience, time.Unix(issued-30, 0), 30 * time.Second}, nil},
+		{"leeway for iat ends", with("", ""), Expect{issuer, "", audience, time.Unix(issued-31, 0), 30 * time.Second}, ErrInvalid},
+		{"a nanosecond before exp", with("", ""), Expect{issuer, "", audience, time.Unix(expires, -1), 0}, nil},
 		{"no clock", with("", ""), Expect{Issuer: issuer, Audience: audience}, ErrInvalid},
 		{"nothing expected", empty, Expect{Now: goodExpect.Now}, ErrInvalid},
+		{"former issuer", with("", ""), Expect{Issuer: "https://new.example.com/acme", FormerIssuer: issuer, Audience: audience, Now: goodExpect.Now}, nil},
+		{"neither issuer", with("", ""), Expect{Issuer: "https://new.example.com/acme", FormerIssuer: "https://old.example.com/acme", Audience: audience, Now: goodExpect.Now}, ErrInvalid},
+		{"empty former issuer", strings.Replace(with("", ""), issuer, "", 1), goodExpect, ErrInvalid},
 		{"no issuer expected", empty, Expect{Audience: audience, Now: goodExpect.Now}, ErrInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
