@@ -50,7 +50,7 @@ func Restore(ctx context.Context, c Config, o RestoreOptions) (Restored, error) 
 	}
 	defer done()
 	if strings.Contains(c.Database, "://") {
-		return restorePostgres(ctx, c, o, r)
+		return fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database})
 	}
 	return restoreSQLite(ctx, c, o, r)
 }
@@ -139,21 +139,17 @@ func publish(aside, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// fillNew loads, checks what was loaded, and brings the schema and the instance up to date.
+// fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done the database is marked, so that nobody serves it.
 func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, to sqlstore.Options) (Restored, error) {
 	restored := Restored{Name: o.Name, Header: r.Header}
-	to.Schema = r.Header.Schema
+	to.Filling, to.Schema = true, r.Header.Schema
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
 		return restored, err
 	}
 	l := &loader{store: store, sourceStopped: o.SourceStopped, progress: o.Progress}
-	masterKey, err := l.load(ctx, r)
-	if err == nil {
-		err = l.check(ctx)
-	}
+	masterKey, err := l.fill(ctx, r, o.Name, c.Clock())
 	restored.Tables, restored.Unknown = l.sums(), l.unknown.list()
-	// The key first: a database without it says so when it is served, and a key without a database does no harm.
 	if err == nil && masterKey != nil {
 		err = secret.PutKeyFile(c.MasterKeyFile, masterKey)
 	}
@@ -163,26 +159,51 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err = errors.Join(err, store.Close()); err != nil {
 		return restored, err
 	}
-	return restored, settle(ctx, c, o, r.Header, to)
+	return restored, finish(ctx, c, o, r.Header, to)
 }
 
-// settle opens what was loaded with the schema of this program.
-func settle(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) error {
+// fill marks the database, loads and checks.
+func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now time.Time) (masterKey []byte, err error) {
+	if err := l.claim(ctx, name, now); err != nil {
+		return nil, err
+	}
+	if masterKey, err = l.load(ctx, r); err != nil {
+		return nil, err
+	}
+	return masterKey, l.check(ctx)
+}
+
+// finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
+func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) (err error) {
 	to.Schema = 0
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
 		return err
 	}
-	instance, err := open(ctx, c.quiet(), store)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return fmt.Errorf("master key: %w", err)
 	}
-	operator := instance.Service.LocalOperator(auth.Caller{})
-	err = instance.Admin.SettleRestored(ctx, operator, auth.Restored{Name: o.Name, At: h.At, SourceStopped: o.SourceStopped})
-	if err == nil {
-		err = instance.openEverySecret(ctx, nil)
+	service := auth.NewService(auth.Config{Store: filling{store}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
+	err = auth.NewAdmin(service).SettleRestored(ctx, service.LocalOperator(auth.Caller{}), auth.Restored{Name: o.Name, At: h.At, SourceStopped: o.SourceStopped})
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, instance.Close())
+	if _, err := openEverySecret(ctx, store, keyring); err != nil {
+		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
+	}
+	return store.UpdateMarks(ctx, func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
+		delete(marks, sqlstore.MarkFilling)
+		return nil
+	})
+}
+
+// filling is a store that is not whole yet and takes changes all the same: those that make it whole.
+type filling struct{ *sqlstore.Store }
+
+func (f filling) Update(ctx context.Context, change func(auth.Tx) error) error {
+	return f.UpdateRows(ctx, func(tx auth.Tx, _ *sqlstore.RowWriter) error { return change(tx) })
 }
 
 // quiet is the configuration of an instance that serves nobody.
@@ -191,35 +212,28 @@ func (c Config) quiet() Config {
 	return c
 }
 
-// openEverySecret finds out whether the master key opens all that is sealed. count may be nil.
-func (i *Instance) openEverySecret(ctx context.Context, count *int64) error {
+// openEverySecret finds out whether the keys open all that is sealed, and counts it.
+func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring) (n int64, err error) {
 	for _, kind := range auth.SealedKinds() {
 		var last auth.SealedValue
 		for {
-			values, err := i.store.ListSealed(ctx, kind, last, 200)
+			values, err := store.ListSealed(ctx, kind, last, 200)
 			if err != nil {
-				return err
+				return n, err
 			}
 			if len(values) == 0 {
 				break
 			}
 			for _, v := range values {
 				last = v
-				if _, err := i.keyring.Open(v.Sealed, kind.AD(v.Project, v.Row)); err != nil {
-					return fmt.Errorf("%s of project %s: %w; the master key file %s is not the one of the backup's time", kind, v.Project, err, i.config.MasterKeyFile)
+				if _, err := keyring.Open(v.Sealed, kind.AD(v.Project, v.Row)); err != nil {
+					return n, fmt.Errorf("%s of project %s: %w", kind, v.Project, err)
 				}
-				if count != nil {
-					*count++
-				}
+				n++
 			}
 		}
 	}
-	return nil
-}
-
-// restorePostgres marks the database as incomplete while it is filled.
-func restorePostgres(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
-	return Restored{}, errors.New("not yet")
+	return n, nil
 }
 
 // Unknown is something that a backup tells as it was, and that may have been changed since for a reason.

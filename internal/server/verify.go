@@ -64,7 +64,7 @@ func (v *Verified) serve(ctx context.Context, c Config) error {
 		err = v.probe(ctx, s)
 	}
 	if err == nil {
-		err = instance.openEverySecret(ctx, &v.Secrets)
+		v.Secrets, err = openEverySecret(ctx, instance.store, instance.keyring)
 	}
 	return errors.Join(err, instance.Close())
 }
