@@ -2,9 +2,9 @@
 //
 // A backup is one file: an age file (age-encryption.org/v1), in it a Zstandard stream (RFC 8878), in that frames:
 //
-//	header             JSON: the format's number, the schema's, the instant of the snapshot, who wrote it
+//	header             JSON: the format's number, the schema's, the instant of the snapshot, who wrote it, the tables with their columns and number of rows
 //	master key         the text of the key file; absent where the backup is sealed with the master key itself
-//	table, row …       JSON of the table, then each row in the order of the primary key; once for every table, parents before children
+//	table, row …       the table's name, then each row in the order of the primary key; once for every table, parents before children
 //	trailer            JSON: the number of rows and the digest of every table
 //
 // A frame is a byte that says what it is, the length of its content (unsigned varint), and the content. A row is its values one after the other, each a byte for its

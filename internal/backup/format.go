@@ -39,6 +39,7 @@ type Header struct {
 	Program   string    `json:"program"`
 	Engine    string    `json:"engine"`    // sqlite or postgres; a backup restores into both
 	MasterKey bool      `json:"masterKey"` // whether the key file is in it
+	Tables    []Table   `json:"tables"`    // in the order in which they follow
 }
 
 // Table describes a table as the database had it, so that a later version can make it anew.
@@ -46,6 +47,7 @@ type Table struct {
 	Name    string   `json:"name"`
 	Columns []Column `json:"columns"` // in the order of a row's values
 	Key     []int    `json:"key"`     // places of the primary key's columns, in its order
+	Rows    int64    `json:"rows"`    // how many there are
 }
 
 // Column is a column of a table.
@@ -128,11 +130,11 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 // MasterKey writes the text of the master key's file.
 func (b *Writer) MasterKey(text []byte) error { return b.frame(frameMasterKey, text) }
 
-// Table begins a table; the rows that follow are its.
-func (b *Writer) Table(t Table) error {
+// Table begins the next table of the header; the rows that follow are its.
+func (b *Writer) Table(name string) error {
 	b.endTable()
-	b.digest = NewDigest(t.Name)
-	return b.document(frameTable, t)
+	b.digest = NewDigest(name)
+	return b.frame(frameTable, []byte(name))
 }
 
 // Row writes one row. Its values are nil, int64, float64, string and []byte; anything else is an error.
@@ -239,6 +241,11 @@ func (b *Reader) readHeader() error {
 	if err := json.Unmarshal(content, &b.Header); err != nil {
 		return fmt.Errorf("%w: its header cannot be read", ErrDamaged)
 	}
+	for _, t := range b.Header.Tables {
+		if err := t.check(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -248,6 +255,7 @@ func (b *Reader) Read(c Content) (Trailer, error) {
 	var sums []Sum
 	var digest *Digest
 	columns := 0
+	tables := b.Header.Tables
 	for {
 		kind, content, err := b.next()
 		if err != nil {
@@ -262,13 +270,11 @@ func (b *Reader) Read(c Content) (Trailer, error) {
 			if digest != nil {
 				sums = append(sums, digest.Sum())
 			}
-			var t Table
-			if json.Unmarshal(content, &t) != nil {
-				return Trailer{}, fmt.Errorf("%w: the description of a table cannot be read", ErrDamaged)
+			if len(tables) == 0 || tables[0].Name != string(content) {
+				return Trailer{}, fmt.Errorf("%w: its tables are not those of its header", ErrDamaged)
 			}
-			if err := t.check(); err != nil {
-				return Trailer{}, err
-			}
+			t := tables[0]
+			tables = tables[1:]
 			digest, columns = NewDigest(t.Name), len(t.Columns)
 			if c.Table != nil {
 				err = c.Table(t)
@@ -282,6 +288,9 @@ func (b *Reader) Read(c Content) (Trailer, error) {
 		case frameTrailer:
 			if digest != nil {
 				sums = append(sums, digest.Sum())
+			}
+			if len(tables) > 0 {
+				return Trailer{}, fmt.Errorf("%w: table %s is missing", ErrDamaged, tables[0].Name)
 			}
 			return b.trailer(content, sums)
 		default:

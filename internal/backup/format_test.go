@@ -47,14 +47,14 @@ func writeSample(t *testing.T, w io.Writer, lock Lock) Trailer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewWriter(sealed, Header{Schema: 8, At: instant, Host: "auth.example.com", Engine: "sqlite", MasterKey: true})
+	b, err := NewWriter(sealed, Header{Schema: 8, At: instant, Host: "auth.example.com", Engine: "sqlite", MasterKey: true, Tables: []Table{sample("things", "t", "i", "t", "r", "b"), sample("nothing", "t")}})
 	must(t, err)
 	must(t, b.MasterKey([]byte("v1 key")))
-	must(t, b.Table(sample("things", "t", "i", "t", "r", "b")))
+	must(t, b.Table("things"))
 	for _, row := range sampleRows {
 		must(t, b.Row(row))
 	}
-	must(t, b.Table(sample("nothing", "t")))
+	must(t, b.Table("nothing"))
 	trailer, err := b.Close()
 	must(t, err)
 	must(t, sealed.Close())
@@ -168,11 +168,11 @@ func TestDamageIsNoticed(t *testing.T) {
 // TestInnerDamage: what is inside does not rest on the encryption alone, for recipients are public and anybody may seal for them.
 func TestInnerDamage(t *testing.T) {
 	t.Parallel()
-	inner := func(change func(b *Writer) error) error {
+	inner := func(tables []Table, change func(b *Writer) error) error {
 		var out bytes.Buffer
-		b, err := NewWriter(&out, Header{})
+		b, err := NewWriter(&out, Header{Tables: tables})
 		must(t, err)
-		must(t, b.Table(sample("t", "t")))
+		must(t, b.Table("t"))
 		must(t, b.Row([]any{"1"}))
 		must(t, change(b))
 		_, err = b.Close()
@@ -186,21 +186,27 @@ func TestInnerDamage(t *testing.T) {
 		return err
 	}
 	for name, change := range map[string]func(b *Writer) error{
-		"a row that the digest lacks":  func(b *Writer) error { return b.frame(frameRow, []byte{kindNull}) },
-		"a trailer before its time":    func(b *Writer) error { return b.document(frameTrailer, Trailer{Tables: []Sum{b.digest.Sum()}}) },
-		"a row of two values":          func(b *Writer) error { return b.Row([]any{"1", "2"}) },
-		"a value of no kind":           func(b *Writer) error { return b.frame(frameRow, []byte{'?'}) },
-		"a value longer than its row":  func(b *Writer) error { return b.frame(frameRow, []byte{kindText, 200}) },
-		"a table that nobody can read": func(b *Writer) error { return b.frame(frameTable, []byte(`{`)) },
-		"a name that is a statement":   func(b *Writer) error { return b.Table(sample("users; DROP TABLE users", "t")) },
-		"a column of no kind":          func(b *Writer) error { return b.Table(sample("t", "x")) },
-		"a part of no kind":            func(b *Writer) error { return b.frame('?', nil) },
+		"a row that the digest lacks":   func(b *Writer) error { return b.frame(frameRow, []byte{kindNull}) },
+		"a trailer before its time":     func(b *Writer) error { return b.document(frameTrailer, Trailer{Tables: []Sum{b.digest.Sum()}}) },
+		"a row of two values":           func(b *Writer) error { return b.Row([]any{"1", "2"}) },
+		"a value of no kind":            func(b *Writer) error { return b.frame(frameRow, []byte{'?'}) },
+		"a value longer than its row":   func(b *Writer) error { return b.frame(frameRow, []byte{kindText, 200}) },
+		"a table that the header lacks": func(b *Writer) error { return b.Table("u") },
+		"a part of no kind":             func(b *Writer) error { return b.frame('?', nil) },
 	} {
-		if err := inner(change); !errors.Is(err, ErrDamaged) {
+		if err := inner([]Table{sample("t", "t")}, change); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := inner(func(*Writer) error { return nil }); err != nil {
+	for name, tables := range map[string][]Table{
+		"a name that is a statement": {sample("t", "t"), sample("users; DROP TABLE users", "t")}, "a column of no kind": {sample("t", "x")}, "no columns": {sample("t")},
+		"a table that is missing": {sample("t", "t"), sample("u", "t")},
+	} {
+		if err := inner(tables, func(*Writer) error { return nil }); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := inner([]Table{sample("t", "t")}, func(*Writer) error { return nil }); err != nil {
 		t.Errorf("unharmed: %v", err)
 	}
 }

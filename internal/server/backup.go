@@ -91,12 +91,16 @@ func (i *Instance) writeBackup(ctx context.Context, w io.Writer, snapshot *sqlst
 	if err != nil {
 		return none, err
 	}
+	tables, err := describe(ctx, snapshot)
+	if err != nil {
+		return none, err
+	}
 	sealed, err := lock.Seal(w)
 	if err != nil {
 		return none, err
 	}
 	out, err := backup.NewWriter(sealed, backup.Header{Schema: schema, At: at, Host: i.config.PublicURL.Host, Program: i.config.Program, Engine: engineOf(i.config.Database),
-		MasterKey: lock.CarriesMasterKey()})
+		MasterKey: lock.CarriesMasterKey(), Tables: tables})
 	if err != nil {
 		return none, err
 	}
@@ -121,12 +125,25 @@ func (i *Instance) writeBackup(ctx context.Context, w io.Writer, snapshot *sqlst
 	return trailer, sealed.Close()
 }
 
-func writeTable(ctx context.Context, out *backup.Writer, snapshot *sqlstore.Snapshot, t sqlstore.Table) error {
-	columns := make([]backup.Column, len(t.Columns))
-	for i, c := range t.Columns {
-		columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
+// describe tells of all tables what a restore has to know.
+func describe(ctx context.Context, snapshot *sqlstore.Snapshot) ([]backup.Table, error) {
+	var tables []backup.Table
+	for _, t := range sqlstore.Tables() {
+		rows, err := snapshot.Count(ctx, t, sqlstore.Range{})
+		if err != nil {
+			return nil, err
+		}
+		columns := make([]backup.Column, len(t.Columns))
+		for i, c := range t.Columns {
+			columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
+		}
+		tables = append(tables, backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows})
 	}
-	if err := out.Table(backup.Table{Name: t.Name, Columns: columns, Key: t.Key}); err != nil {
+	return tables, nil
+}
+
+func writeTable(ctx context.Context, out *backup.Writer, snapshot *sqlstore.Snapshot, t sqlstore.Table) error {
+	if err := out.Table(t.Name); err != nil {
 		return err
 	}
 	for row, err := range snapshot.Rows(ctx, t, sqlstore.Range{}) {

@@ -56,7 +56,7 @@ func (l *loader) unmark(ctx context.Context, cause error) error {
 }
 
 func (l *loader) checkEmpty(ctx context.Context) error {
-	for _, t := range sqlstore.Tables() {
+	for _, t := range l.schema {
 		for _, err := range l.store.Rows(ctx, t, sqlstore.Range{}) {
 			if err != nil {
 				return err
@@ -69,9 +69,7 @@ func (l *loader) checkEmpty(ctx context.Context) error {
 
 // wipe empties a database that a restore did not finish, children before parents.
 func (l *loader) wipe(ctx context.Context) error {
-	tables := sqlstore.Tables()
-	slices.Reverse(tables)
-	for _, t := range tables {
+	for _, t := range slices.Backward(l.schema) {
 		for {
 			var keys [][]any
 			for row, err := range l.store.Rows(ctx, t, sqlstore.Range{}) {

@@ -20,7 +20,8 @@ const (
 type loader struct {
 	store         *sqlstore.Store
 	sourceStopped bool
-	progress      func(table string, rows int64)
+	progress      func(table string, rows, of int64)
+	schema        []sqlstore.Table // of the backup
 
 	tables  []*loaded
 	unknown unknowns
@@ -33,6 +34,8 @@ type loader struct {
 type loaded struct {
 	table  sqlstore.Table
 	digest *backup.Digest
+	rows   int64 // in the backup
+	read   int64
 }
 
 // load gives the text of the master key's file, nil where the backup has none.
@@ -43,7 +46,7 @@ func (l *loader) load(ctx context.Context, r *backup.Reader) (masterKey []byte, 
 			if err := l.flush(ctx); err != nil {
 				return err
 			}
-			l.tables = append(l.tables, &loaded{tableOf(t), backup.NewDigest(t.Name)})
+			l.tables = append(l.tables, &loaded{table: tableOf(t), digest: backup.NewDigest(t.Name), rows: t.Rows})
 			return nil
 		},
 		Row: func(values []any) error { return l.row(ctx, values) },
@@ -65,6 +68,7 @@ func tableOf(t backup.Table) sqlstore.Table {
 
 func (l *loader) row(ctx context.Context, values []any) error {
 	current := l.tables[len(l.tables)-1]
+	current.read++
 	l.unknown.see(current.table, values)
 	row, restore := decide(current.table, values, l.sourceStopped)
 	if !restore {
@@ -106,7 +110,7 @@ func (l *loader) flush(ctx context.Context) error {
 	}
 	l.waiting, l.bytes = nil, 0
 	if l.progress != nil {
-		l.progress(current.table.Name, current.digest.Sum().Rows)
+		l.progress(current.table.Name, current.read, current.rows)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type RestoreOptions struct {
 	Keys backup.Keys // the master key is added where its file is there
 	// SourceStopped: nothing was changed after the backup, so sessions, keys and mails go on from it. Else all of them end (P21).
 	SourceStopped bool
-	Progress      func(table string, rows int64) // may be nil
+	Progress      func(table string, rows, of int64) // may be nil
 }
 
 // Restored tells what was restored.
@@ -148,6 +148,9 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 		return restored, err
 	}
 	l := &loader{store: store, sourceStopped: o.SourceStopped, progress: o.Progress}
+	for _, t := range r.Header.Tables {
+		l.schema = append(l.schema, tableOf(t))
+	}
 	masterKey, err := l.fill(ctx, r, o.Name, c.Clock())
 	restored.Tables, restored.Unknown = l.sums(), l.unknown.list()
 	if err == nil && masterKey != nil {
