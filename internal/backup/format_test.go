@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"filippo.io/age"
 )
 
 var instant = time.Date(2026, 1, 31, 9, 12, 44, 0, time.UTC)
@@ -99,10 +101,13 @@ func TestWhatGoesInComesOut(t *testing.T) {
 	t.Parallel()
 	file, recipient, err := NewKey()
 	must(t, err)
+	hybrid, err := age.GenerateHybridIdentity()
+	must(t, err)
 	for name, way := range map[string]struct {
 		lock Lock
 		keys Keys
 	}{
+		"hybrid":     {Lock{Recipients: []string{recipient, hybrid.Recipient().String()}}, Keys{Identities: file}},
 		"recipient":  {Lock{Recipients: []string{recipient}, MasterKey: fakeMaster("m")}, Keys{Identities: file}},
 		"passphrase": {Lock{Passphrase: "long and secret"}, Keys{Passphrase: "long and secret", Identities: file, MasterKey: fakeMaster("m")}},
 		"master key": {Lock{MasterKey: fakeMaster("m")}, Keys{MasterKey: fakeMaster("m")}},
@@ -254,8 +259,8 @@ func TestWrongKey(t *testing.T) {
 	}{
 		{Lock{Recipients: []string{recipient}}, Keys{Identities: other}, "other recipients"},
 		{Lock{Recipients: []string{recipient}}, Keys{MasterKey: fakeMaster("m")}, "--key"},
-		{Lock{Passphrase: "right"}, Keys{Passphrase: "wrong"}, "the passphrase is another one"},
-		{Lock{Passphrase: "right"}, Keys{Identities: mine}, "--passphrase-file"},
+		{Lock{Passphrase: "right", work: 10}, Keys{Passphrase: "wrong"}, "the passphrase is another one"},
+		{Lock{Passphrase: "right", work: 10}, Keys{Identities: mine}, "--passphrase-file"},
 		{Lock{MasterKey: fakeMaster("m")}, Keys{MasterKey: fakeMaster("n")}, "another master key"},
 		{Lock{MasterKey: fakeMaster("m")}, Keys{}, "--master-key-file"},
 	} {

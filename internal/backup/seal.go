@@ -26,6 +26,8 @@ type Lock struct {
 	Recipients []string // public keys, age1…
 	Passphrase string
 	MasterKey  MasterKey
+
+	work int // logarithm of what a try at the passphrase costs; 0: as age has it
 }
 
 // CarriesMasterKey tells whether the master key's file belongs into the backup: sealed with itself it would be of no use there.
@@ -46,7 +48,13 @@ func (l Lock) recipients() ([]age.Recipient, error) {
 		return nil, errors.New("a backup is sealed for recipients or with a passphrase, not both")
 	case l.Passphrase != "":
 		r, err := age.NewScryptRecipient(l.Passphrase)
-		return []age.Recipient{r}, err
+		if err != nil {
+			return nil, err
+		}
+		if l.work > 0 {
+			r.SetWorkFactor(l.work)
+		}
+		return []age.Recipient{r}, nil
 	case len(l.Recipients) > 0:
 		var all []age.Recipient
 		for _, text := range l.Recipients {
@@ -63,9 +71,15 @@ func (l Lock) recipients() ([]age.Recipient, error) {
 	return nil, errors.New("nothing to seal the backup with")
 }
 
-// ParseRecipient reads a public key as `doorward backup keygen` and age-keygen print it.
+// ParseRecipient reads a public key as `doorward backup keygen` and age-keygen print it, with age's hybrid ones that withstand quantum computers.
 func ParseRecipient(text string) (age.Recipient, error) {
-	r, err := age.ParseX25519Recipient(text)
+	var r age.Recipient
+	var err error
+	if strings.HasPrefix(text, "age1pq1") {
+		r, err = age.ParseHybridRecipient(text)
+	} else {
+		r, err = age.ParseX25519Recipient(text)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%.12q… is no recipient as age1…, which `doorward backup keygen` prints", text)
 	}
@@ -154,14 +168,15 @@ func (k Keys) identities() ([]age.Identity, error) {
 
 // wayIn says with what a backup can be opened, and whether that was tried.
 func wayIn(stanzas []string, k Keys) string {
+	forRecipient := slices.Contains(stanzas, "X25519") || slices.Contains(stanzas, "mlkem768x25519")
 	switch {
 	case slices.Contains(stanzas, "scrypt") && k.Passphrase != "":
 		return "the passphrase is another one"
 	case slices.Contains(stanzas, "scrypt"):
 		return "it is sealed with a passphrase; name its file with --passphrase-file"
-	case slices.Contains(stanzas, "X25519") && k.Identities != "":
+	case forRecipient && k.Identities != "":
 		return "it is sealed for other recipients than those of this key file"
-	case slices.Contains(stanzas, "X25519"):
+	case forRecipient:
 		return "it is sealed for a recipient; name the file that `doorward backup keygen` wrote for it with --key"
 	case slices.Contains(stanzas, masterStanza) && k.MasterKey != nil:
 		return "it is sealed with another master key than the one of this key file, or one that was pruned from it; put the key file of its time back"
