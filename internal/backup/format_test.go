@@ -107,7 +107,7 @@ func TestWhatGoesInComesOut(t *testing.T) {
 		lock Lock
 		keys Keys
 	}{
-		"hybrid":     {Lock{Recipients: []string{recipient, hybrid.Recipient().String()}}, Keys{Identities: file}},
+		"hybrid":     {Lock{Recipients: []string{hybrid.Recipient().String()}}, Keys{Identities: hybrid.String()}},
 		"recipient":  {Lock{Recipients: []string{recipient}, MasterKey: fakeMaster("m")}, Keys{Identities: file}},
 		"passphrase": {Lock{Passphrase: "long and secret"}, Keys{Passphrase: "long and secret", Identities: file, MasterKey: fakeMaster("m")}},
 		"master key": {Lock{MasterKey: fakeMaster("m")}, Keys{MasterKey: fakeMaster("m")}},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,76 +46,75 @@ func (m masterLock) OpenFileKey(sealed []byte) ([]byte, error) {
 	return m.keyring.Open(sealed, fileKeyAD)
 }
 
-func (i *Instance) backupLock() backup.Lock {
-	c := i.config.Backup
-	return backup.Lock{Recipients: c.Recipients, Passphrase: c.Passphrase, MasterKey: masterLock{i.keyring}}
+// source is what backups are made of.
+type source struct {
+	config  Config
+	store   *sqlstore.Store
+	keyring *secret.Keyring
 }
+
+func (s source) lock() backup.Lock {
+	c := s.config.Backup
+	return backup.Lock{Recipients: c.Recipients, Passphrase: c.Passphrase, MasterKey: masterLock{s.keyring}}
+}
+
+func (i *Instance) backupSource() source { return source{i.config, i.store, i.keyring} }
 
 // Backup writes a backup to the place, under the name, or under one that is made up where name is "". Servers go on serving meanwhile. The caller has to be an operator.
 func (i *Instance) Backup(ctx context.Context, c auth.Caller, to backup.Place, name string) (made Backup, err error) {
 	err = i.Admin.Backup(ctx, c, func() (string, error) {
-		made, err = i.takeBackup(ctx, to, name, false)
+		made, err = i.backupSource().backUp(ctx, to, name, false)
 		return made.Name, err
 	})
 	return made, err
 }
 
-func (i *Instance) takeBackup(ctx context.Context, to backup.Place, name string, scheduled bool) (Backup, error) {
-	made := Backup{Name: name, At: i.config.Clock().UTC().Truncate(time.Millisecond), MasterKey: i.backupLock().CarriesMasterKey()}
+// backUp takes the tables as the database describes them: in the middle of an upgrade its schema may be newer than this program, and before a migration it is older.
+func (s source) backUp(ctx context.Context, to backup.Place, name string, scheduled bool) (Backup, error) {
+	made := Backup{Name: name, At: s.config.Clock().UTC().Truncate(time.Millisecond), MasterKey: s.lock().CarriesMasterKey()}
 	if name == "" {
-		made.Name = i.backupName(made.At, scheduled)
+		made.Name = s.name(made.At, scheduled)
 	}
-	snapshot, err := i.store.Snapshot(ctx, sqlstore.SnapshotOptions{})
+	snapshot, err := s.store.Snapshot(ctx, sqlstore.SnapshotOptions{AnyTables: true})
 	if err != nil {
 		return made, err
 	}
 	made.Bytes, err = to.Put(ctx, made.Name, func(w io.Writer) error {
-		trailer, err := i.writeBackup(ctx, w, snapshot, made.At)
+		trailer, err := s.write(ctx, w, snapshot, made.At)
 		made.Rows = trailer.Rows()
 		return err
 	})
 	return made, errors.Join(err, snapshot.Close())
 }
 
-func (i *Instance) backupName(at time.Time, scheduled bool) string {
-	name, err := backup.NewName(i.config.PublicURL.Host, at, scheduled, i.config.Rand)
+func (s source) name(at time.Time, scheduled bool) string {
+	name, err := backup.NewName(s.config.PublicURL.Host, at, scheduled, s.config.Rand)
 	if err != nil {
 		return "" // refused as a name; without randomness nothing could be sealed either
 	}
 	return name.String()
 }
 
-// writeBackup writes what the snapshot has, sealed.
-func (i *Instance) writeBackup(ctx context.Context, w io.Writer, snapshot *sqlstore.Snapshot, at time.Time) (backup.Trailer, error) {
+// write writes what the snapshot has, sealed.
+func (s source) write(ctx context.Context, w io.Writer, snapshot *sqlstore.Snapshot, at time.Time) (backup.Trailer, error) {
 	var none backup.Trailer
-	lock := i.backupLock()
-	schema, err := snapshot.Schema(ctx)
+	tables, header, err := s.describe(ctx, snapshot)
 	if err != nil {
 		return none, err
 	}
-	tables, err := describe(ctx, snapshot)
+	header.At = at
+	sealed, err := s.lock().Seal(w)
 	if err != nil {
 		return none, err
 	}
-	sealed, err := lock.Seal(w)
+	out, err := backup.NewWriter(sealed, header)
 	if err != nil {
 		return none, err
 	}
-	out, err := backup.NewWriter(sealed, backup.Header{Schema: schema, At: at, Host: i.config.PublicURL.Host, Program: i.config.Program, Engine: engineOf(i.config.Database),
-		MasterKey: lock.CarriesMasterKey(), Tables: tables})
-	if err != nil {
+	if err := s.writeMasterKey(out); err != nil {
 		return none, err
 	}
-	if lock.CarriesMasterKey() {
-		text, err := i.keyring.Text()
-		if err != nil {
-			return none, err
-		}
-		if err := out.MasterKey(text); err != nil {
-			return none, err
-		}
-	}
-	for _, t := range sqlstore.Tables() {
+	for _, t := range tables {
 		if err := writeTable(ctx, out, snapshot, t); err != nil {
 			return none, err
 		}
@@ -125,21 +126,40 @@ func (i *Instance) writeBackup(ctx context.Context, w io.Writer, snapshot *sqlst
 	return trailer, sealed.Close()
 }
 
+func (s source) writeMasterKey(out *backup.Writer) error {
+	if !s.lock().CarriesMasterKey() {
+		return nil
+	}
+	text, err := s.keyring.Text()
+	if err != nil {
+		return err
+	}
+	return out.MasterKey(text)
+}
+
 // describe tells of all tables what a restore has to know.
-func describe(ctx context.Context, snapshot *sqlstore.Snapshot) ([]backup.Table, error) {
-	var tables []backup.Table
-	for _, t := range sqlstore.Tables() {
+func (s source) describe(ctx context.Context, snapshot *sqlstore.Snapshot) ([]sqlstore.Table, backup.Header, error) {
+	h := backup.Header{Host: s.config.PublicURL.Host, Program: s.config.Program, Engine: engineOf(s.config.Database), MasterKey: s.lock().CarriesMasterKey()}
+	var err error
+	if h.Schema, err = snapshot.Schema(ctx); err != nil {
+		return nil, h, err
+	}
+	tables, err := snapshot.Tables(ctx)
+	if err != nil {
+		return nil, h, err
+	}
+	for _, t := range tables {
 		rows, err := snapshot.Count(ctx, t, sqlstore.Range{})
 		if err != nil {
-			return nil, err
+			return nil, h, err
 		}
 		columns := make([]backup.Column, len(t.Columns))
 		for i, c := range t.Columns {
 			columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
 		}
-		tables = append(tables, backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows})
+		h.Tables = append(h.Tables, backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows})
 	}
-	return tables, nil
+	return tables, h, nil
 }
 
 func writeTable(ctx context.Context, out *backup.Writer, snapshot *sqlstore.Snapshot, t sqlstore.Table) error {
@@ -162,4 +182,30 @@ func engineOf(database string) string {
 		return "postgres"
 	}
 	return "sqlite"
+}
+
+// backupBeforeMigration gives what makes a backup of a PostgreSQL database before its schema is migrated: before-NNNNN.backup in the data directory, where NNNNN is the first migration that
+// comes then. Of an embedded database the store itself makes a copy.
+func backupBeforeMigration(c Config) func(ctx context.Context, from, to int64) error {
+	return func(ctx context.Context, from, _ int64) error {
+		keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+		if err != nil {
+			return fmt.Errorf("master key: %w", err)
+		}
+		store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, Schema: from, Filling: true, MaxConns: 1})
+		if err != nil {
+			return err
+		}
+		place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, fmt.Sprintf("before-%05d%s", from+1, backup.Suffix)), c.Clock)
+		if err == nil {
+			err = place.Delete(ctx, name) // of an earlier try, whose migration did not happen
+		}
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			_, err = source{c, store, keyring}.backUp(ctx, place, name, false)
+		}
+		if err = errors.Join(err, store.Close()); err != nil {
+			return fmt.Errorf("backup to %s: %w", filepath.Join(c.DataDir, name), err)
+		}
+		return nil
+	}
 }

@@ -19,6 +19,7 @@ const (
 // loader writes the rows of a backup into a store.
 type loader struct {
 	store         *sqlstore.Store
+	ownFile       bool // nobody else knows the database
 	sourceStopped bool
 	progress      func(table string, rows, of int64)
 	schema        []sqlstore.Table // of the backup

@@ -139,7 +139,7 @@ func publish(aside, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done the database is marked, so that nobody serves it.
+// fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done a database on a server is marked, so that nobody serves it.
 func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, to sqlstore.Options) (Restored, error) {
 	restored := Restored{Name: o.Name, Header: r.Header}
 	to.Filling, to.Schema = true, r.Header.Schema
@@ -147,7 +147,7 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err != nil {
 		return restored, err
 	}
-	l := &loader{store: store, sourceStopped: o.SourceStopped, progress: o.Progress}
+	l := &loader{store: store, ownFile: engineOf(to.URL) == "sqlite", sourceStopped: o.SourceStopped, progress: o.Progress}
 	for _, t := range r.Header.Tables {
 		l.schema = append(l.schema, tableOf(t))
 	}
@@ -165,9 +165,15 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	return restored, finish(ctx, c, o, r.Header, to)
 }
 
-// fill marks the database, loads and checks.
+// fill marks the database, loads and checks. A file of SQLite needs no mark: it gets its name when it is whole.
 func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now time.Time) (masterKey []byte, err error) {
-	if err := l.claim(ctx, name, now); err != nil {
+	if r.Header.Schema < marksSince && !l.ownFile {
+		return nil, fmt.Errorf("the backup has schema %d, which cannot be restored into PostgreSQL at once: restore it into sqlite:FILE, and run `doorward db copy`", r.Header.Schema)
+	}
+	if !l.ownFile {
+		err = l.claim(ctx, name, now)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if masterKey, err = l.load(ctx, r); err != nil {
@@ -175,6 +181,9 @@ func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now ti
 	}
 	return masterKey, l.check(ctx)
 }
+
+// marksSince is the schema that brought the mark of a database that is being filled.
+const marksSince = 9
 
 // finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
 func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) (err error) {

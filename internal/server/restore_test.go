@@ -351,6 +351,61 @@ func TestInterruptedRestore(t *testing.T) {
 	}
 }
 
+// TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
+func TestBackupBeforeMigration(t *testing.T) {
+	t.Parallel()
+	const old = 8
+	c := on(t, "postgres")
+	if err := openDataDir(c.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: old, Filling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	projects, _ := sqlstore.TableNamed("retired_projects")
+	err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
+		_, err := w.Put(t.Context(), projects, []sqlstore.Row{{"gone", int64(1)}}, sqlstore.Refuse)
+		return err
+	})
+	if err := errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // an earlier try is replaced
+		if err := backupBeforeMigration(c)(t.Context(), old, sqlstore.NewestSchema()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, "before-00009.backup"), c.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := on(t, "sqlite")
+	to.MasterKeyFile = c.MasterKeyFile
+	restored, err := Restore(t.Context(), to, RestoreOptions{From: place, Name: name})
+	if err != nil || restored.Header.Schema != old {
+		t.Fatalf("restored %+v, %v", restored.Header, err)
+	}
+	s := serverOn(t, to)
+	rows := 0
+	for row, err := range s.instance.store.Rows(t.Context(), projects, sqlstore.Range{}) {
+		if rows++; err != nil || row[0] != "gone" {
+			t.Errorf("row %v, %v", row, err)
+		}
+	}
+	if rows != 1 {
+		t.Errorf("%d rows", rows)
+	}
+	inPostgres := on(t, "postgres")
+	inPostgres.MasterKeyFile = c.MasterKeyFile
+	if _, err := Restore(t.Context(), inPostgres, RestoreOptions{From: place, Name: name}); err == nil || !strings.Contains(err.Error(), "db copy") {
+		t.Errorf("into PostgreSQL: %v", err)
+	}
+}
+
 // TestEveryTableHasAFate: a new table finds its place before anybody restores it.
 func TestEveryTableHasAFate(t *testing.T) {
 	t.Parallel()

@@ -140,7 +140,7 @@ func (s *schedule) backup(ctx context.Context) error {
 	var made Backup
 	began := i.config.Clock()
 	err := i.Admin.BackupBySchedule(ctx, func() (name string, err error) {
-		made, err = i.takeBackup(ctx, s.place, "", true)
+		made, err = i.backupSource().backUp(ctx, s.place, "", true)
 		return made.Name, err
 	})
 	if err != nil {

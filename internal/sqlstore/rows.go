@@ -153,6 +153,8 @@ type SnapshotOptions struct {
 	// have happened before one that it does see. Reading then fails with [auth.ErrStoreBusy] where a change that runs at the same time is in the way.
 	// On SQLite every snapshot is like this.
 	Serializable bool
+	// AnyTables takes also a database with other tables than this program knows, as long as its reader asks [Snapshot.Tables] which there are.
+	AnyTables bool
 }
 
 // Snapshot begins a snapshot of the whole database. It refuses databases that hold more than this program knows; see [ErrTables]. The caller closes it.
@@ -166,6 +168,9 @@ func (s *Store) Snapshot(ctx context.Context, o SnapshotOptions) (*Snapshot, err
 	}
 	if err != nil {
 		return nil, err
+	}
+	if o.AnyTables {
+		return snapshot, nil
 	}
 	if err := checkTables(ctx, snapshot.q); err != nil {
 		return nil, errors.Join(err, snapshot.Close())
