@@ -184,28 +184,44 @@ func engineOf(database string) string {
 	return "sqlite"
 }
 
-// backupBeforeMigration gives what makes a backup of a PostgreSQL database before its schema is migrated: before-NNNNN.backup in the data directory, where NNNNN is the first migration that
-// comes then. Of an embedded database the store itself makes a copy.
-func backupBeforeMigration(c Config) func(ctx context.Context, from, to int64) error {
-	return func(ctx context.Context, from, _ int64) error {
-		keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
-		if err != nil {
-			return fmt.Errorf("master key: %w", err)
-		}
-		store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, Schema: from, Filling: true, MaxConns: 1})
+// beforeMigration gives what saves a database before its schema is migrated: of an embedded one a copy beside it, of PostgreSQL a backup in the data directory.
+func beforeMigration(c Config) func(ctx context.Context, from, to int64) error {
+	if engineOf(c.Database) == "sqlite" {
+		return sqlstore.SnapshotBeforeMigration(c.Database)
+	}
+	return func(ctx context.Context, from, _ int64) (err error) {
+		store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, Schema: from, Filling: true})
 		if err != nil {
 			return err
 		}
-		place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, fmt.Sprintf("before-%05d%s", from+1, backup.Suffix)), c.Clock)
-		if err == nil {
-			err = place.Delete(ctx, name) // of an earlier try, whose migration did not happen
+		defer func() { err = errors.Join(err, store.Close()) }()
+		if projects, err := store.ListProjects(ctx, "", 1); err != nil || len(projects) == 0 {
+			return err // nobody used it yet
 		}
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			_, err = source{c, store, keyring}.backUp(ctx, place, name, false)
-		}
-		if err = errors.Join(err, store.Close()); err != nil {
-			return fmt.Errorf("backup to %s: %w", filepath.Join(c.DataDir, name), err)
-		}
-		return nil
+		return backupBeforeMigration(ctx, c, store, from)
 	}
+}
+
+// backupBeforeMigration makes before-NNNNN.backup, where NNNNN is the first migration that comes then.
+func backupBeforeMigration(ctx context.Context, c Config, store *sqlstore.Store, from int64) error {
+	path := filepath.Join(c.DataDir, fmt.Sprintf("before-%05d%s", from+1, backup.Suffix))
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: put %s back from its copy, or name it with --master-key-file", ErrMasterKeyMissing, c.MasterKeyFile)
+	}
+	if err != nil {
+		return fmt.Errorf("master key: %w", err)
+	}
+	place, name, err := backup.ParsePlace(path, c.Clock)
+	if err != nil {
+		return err
+	}
+	// Of an earlier try, whose migration did not happen.
+	if err := place.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := (source{c, store, keyring}).backUp(ctx, place, name, false); err != nil {
+		return fmt.Errorf("backup to %s: %w", path, err)
+	}
+	return nil
 }

@@ -366,18 +366,30 @@ func TestBackupBeforeMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	projects, _ := sqlstore.TableNamed("retired_projects")
+	retired, _ := sqlstore.TableNamed("retired_projects")
+	projects, _ := sqlstore.TableNamed("projects")
 	err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
-		_, err := w.Put(t.Context(), projects, []sqlstore.Row{{"gone", int64(1)}}, sqlstore.Refuse)
-		return err
+		_, first := w.Put(t.Context(), retired, []sqlstore.Row{{"gone", int64(1)}}, sqlstore.Refuse)
+		_, second := w.Put(t.Context(), projects, []sqlstore.Row{{"shop", "Shop", "documented", "{}", nil, nil, int64(1), int64(1), int64(1)}}, sqlstore.Refuse)
+		return errors.Join(first, second)
 	})
-	if err := errors.Join(err, store.Close()); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // an earlier try is replaced
-		if err := backupBeforeMigration(c)(t.Context(), old, sqlstore.NewestSchema()); err != nil {
-			t.Fatal(err)
-		}
+	if err := backupBeforeMigration(t.Context(), c, store, old); err != nil { // an earlier try, which is replaced
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lost := c
+	lost.MasterKeyFile += ".lost"
+	if _, err := Open(t.Context(), lost); !errors.Is(err, ErrMasterKeyMissing) {
+		t.Errorf("migrated without a backup: %v", err)
+	}
+	migrated := openInstance(t, c)
+	if v := schemaOf(t, migrated.store); v != sqlstore.NewestSchema() {
+		t.Errorf("schema %d", v)
 	}
 	place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, "before-00009.backup"), c.Clock)
 	if err != nil {
@@ -391,7 +403,7 @@ func TestBackupBeforeMigration(t *testing.T) {
 	}
 	s := serverOn(t, to)
 	rows := 0
-	for row, err := range s.instance.store.Rows(t.Context(), projects, sqlstore.Range{}) {
+	for row, err := range s.instance.store.Rows(t.Context(), retired, sqlstore.Range{}) {
 		if rows++; err != nil || row[0] != "gone" {
 			t.Errorf("row %v, %v", row, err)
 		}
@@ -404,6 +416,20 @@ func TestBackupBeforeMigration(t *testing.T) {
 	if _, err := Restore(t.Context(), inPostgres, RestoreOptions{From: place, Name: name}); err == nil || !strings.Contains(err.Error(), "db copy") {
 		t.Errorf("into PostgreSQL: %v", err)
 	}
+}
+
+func schemaOf(t *testing.T, store *sqlstore.Store) int64 {
+	t.Helper()
+	snapshot, err := store.Snapshot(t.Context(), sqlstore.SnapshotOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snapshot.Close()
+	version, err := snapshot.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return version
 }
 
 // TestEveryTableHasAFate: a new table finds its place before anybody restores it.

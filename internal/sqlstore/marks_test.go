@@ -28,7 +28,7 @@ func mark(t *testing.T, s *sqlstore.Store, name sqlstore.Mark, value string) {
 	}
 }
 
-func addProject(t *testing.T, s *sqlstore.Store, id auth.ProjectID) error {
+func tryProject(t *testing.T, s *sqlstore.Store, id auth.ProjectID) error {
 	return s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: id, CreatedAt: noon}) })
 }
 
@@ -49,26 +49,26 @@ func TestMarks(t *testing.T) {
 func TestClosedDatabaseRefusesChanges(t *testing.T) {
 	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "doorward.db"), "PostgreSQL": pgtest.URL(t)} {
 		t.Run(name, func(t *testing.T) {
-			server, mover := openURL(t, url), openURL(t, url)
+			server, mover := openStore(t, url), openStore(t, url)
 			storetest.Fill(t, server, "one")
 			mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingDrains)
-			if err := addProject(t, server, "while-it-drains"); err != nil {
+			if err := tryProject(t, server, "while-it-drains"); err != nil {
 				t.Error(err)
 			}
 			mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingClosed)
-			err := addProject(t, server, "too-late")
+			err := tryProject(t, server, "too-late")
 			if !errors.Is(err, sqlstore.ErrMoving) || !errors.Is(err, auth.ErrStoreBusy) || !strings.Contains(err.Error(), "elsewhere") {
 				t.Errorf("a change: %v", err)
 			}
 			if _, err := server.GetProject(t.Context(), "one"); err != nil {
 				t.Errorf("a read: %v", err)
 			}
-			third := openURL(t, url)
-			if err := addProject(t, third, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
+			third := openStore(t, url)
+			if err := tryProject(t, third, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
 				t.Errorf("a change by a server that was started afterwards: %v", err)
 			}
 			mark(t, mover, sqlstore.MarkMoving, "")
-			if err := addProject(t, server, "again"); err != nil {
+			if err := tryProject(t, server, "again"); err != nil {
 				t.Errorf("after it was given up: %v", err)
 			}
 		})
@@ -124,9 +124,9 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 func TestDatabaseThatIsFilledIsRefused(t *testing.T) {
 	for name, url := range map[string]string{"SQLite": "sqlite:" + filepath.Join(t.TempDir(), "doorward.db"), "PostgreSQL": pgtest.URL(t)} {
 		t.Run(name, func(t *testing.T) {
-			s := openURL(t, url)
+			s := openStore(t, url)
 			mark(t, s, sqlstore.MarkFilling, "source")
-			if err := addProject(t, s, "too-early"); !errors.Is(err, sqlstore.ErrFilling) {
+			if err := tryProject(t, s, "too-early"); !errors.Is(err, sqlstore.ErrFilling) {
 				t.Errorf("a change: %v", err)
 			}
 			if _, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: url}); !errors.Is(err, sqlstore.ErrFilling) {
@@ -147,7 +147,7 @@ func TestDatabaseThatIsFilledIsRefused(t *testing.T) {
 // never acknowledged and missing.
 func TestClosingMissesNoChange(t *testing.T) {
 	url := pgtest.URL(t)
-	server, mover := openURL(t, url), openURL(t, url)
+	server, mover := openStore(t, url), openStore(t, url)
 	storetest.Fill(t, server, "one")
 	begun, closed := make(chan struct{}), make(chan struct{})
 	result := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -24,6 +25,11 @@ type Options struct {
 	Filling bool
 	// Schema is the number of the migration to stop at, for rows that a database of that schema held; 0 is the newest. A store of an older schema can only be copied into.
 	Schema int64
+	// BeforeMigrate is called before the schema of a database that is in use goes from one number to a higher one; while it runs no other process migrates. Its error stops
+	// the migration with nothing changed. nil does nothing.
+	BeforeMigrate func(ctx context.Context, from, to int64) error
+
+	migrations fs.FS // of tests, in place of the program's own
 }
 
 // Store is an [auth.Store]. Make one with [Open].
@@ -34,6 +40,8 @@ type Store struct {
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
 	path    string   // of SQLite's file
+
+	postgres *postgres // nil on SQLite
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -52,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func open(ctx context.Context, o Options) (*Store, error) {
-	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
+	if isPostgresURL(o.URL) {
 		return openPostgres(ctx, o)
 	}
 	path := strings.TrimPrefix(o.URL, "sqlite:")
@@ -76,7 +84,16 @@ func (s *Store) rawUpdate(ctx context.Context, run func(*querier) error) error {
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}
-	return updatePostgres(ctx, s.pool, run)
+	return s.postgres.update(ctx, beginSerializable, run)
+}
+
+// Count runs f in one transaction; see [auth.Store].
+func (s *Store) Count(ctx context.Context, f func(auth.Limits) error) error {
+	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	if s.writer != nil {
+		return s.writer.update(ctx, run)
+	}
+	return s.postgres.update(ctx, beginCommitted, run)
 }
 
 // Ping checks that the store answers.

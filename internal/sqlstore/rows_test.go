@@ -20,14 +20,14 @@ import (
 // onBoth runs a test on an empty store of each engine.
 func onBoth(t *testing.T, test func(t *testing.T, s *sqlstore.Store)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, openSQLite(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, openURL(t, pgtest.URL(t))) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, openStore(t, pgtest.URL(t))) })
 }
 
 func openSQLite(t *testing.T) *sqlstore.Store {
-	return openURL(t, "sqlite:"+filepath.Join(t.TempDir(), "doorward.db"))
+	return openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "doorward.db"))
 }
 
-func openURL(t *testing.T, url string) *sqlstore.Store {
+func openStore(t *testing.T, url string) *sqlstore.Store {
 	t.Helper()
 	return storetest.OpenURL(t, url).(*sqlstore.Store)
 }
@@ -99,7 +99,7 @@ func put(t *testing.T, s *sqlstore.Store, table sqlstore.Table, c sqlstore.OnCon
 }
 
 func TestRowsGoThroughBothEngines(t *testing.T) {
-	first, second, third := openSQLite(t), openURL(t, pgtest.URL(t)), openSQLite(t)
+	first, second, third := openSQLite(t), openStore(t, pgtest.URL(t)), openSQLite(t)
 	storetest.Fill(t, first, "one", "two")
 	for _, way := range []struct{ from, to *sqlstore.Store }{{first, second}, {second, third}} {
 		for _, table := range sqlstore.Tables() {
