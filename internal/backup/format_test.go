@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func (m fakeMaster) OpenFileKey(sealed []byte) ([]byte, error) {
 
 var sampleRows = [][]any{
 	{"a", int64(-1), nil, 1.5, []byte{0, 1}},
-	{"", int64(1 << 62), "text with \n and ü", -0.0, []byte("x")},
+	{"", int64(1 << 62), "text with \n and ü", math.Copysign(0, -1), []byte("x")},
 	{"c", int64(0), strings.Repeat("long ", 40000), nil, nil},
 }
 
