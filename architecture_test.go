@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/publicnet":   {},
 	"internal/breached":    {},
 	"internal/totp":        {},
+	"internal/backup":      {},
 	"internal/passkey":     {"internal/auth"},
 	"internal/auth":        {"internal/password", "internal/secret", "internal/token", "internal/totp"},
 	"internal/sqlstore":    {"internal/auth"},
@@ -38,10 +39,10 @@ var mayImport = map[string][]string{
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/certs", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/certs", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},
@@ -75,6 +76,8 @@ var onlyIn = map[string]string{
 	"github.com/libdns":                "internal/certs",
 	"github.com/miekg/dns":             "internal/certs",
 	"go.uber.org/zap":                  "internal/certs",
+	"github.com/minio/minio-go":       "internal/backup",
+	"github.com/klauspost/compress":   "internal/backup",
 }
 
 type listed struct {

@@ -30,16 +30,21 @@ type serverFlags struct {
 
 	BreachedPasswords string `help:"${breached_passwords}" placeholder:"FILE"`
 
-	TLSCert       string `name:"tls-cert" help:"${tls_cert}" placeholder:"FILE"`
-	TLSKey        string `name:"tls-key" help:"${tls_key}" placeholder:"FILE"`
-	HTTPListen    string `name:"http-listen" help:"${http_listen}" placeholder:"HOST:PORT"`
-	ACMEEmail     string `name:"acme-email" help:"${acme_email}" placeholder:"ADDRESS"`
-	ACMEAgree     string `name:"acme-agree" help:"${acme_agree}" placeholder:"true"`
-	ACMEDirectory string `name:"acme-directory" help:"${acme_directory}" placeholder:"URL"`
-	ACMECA        string `name:"acme-ca" help:"${acme_ca}" placeholder:"FILE"`
-	ACMEEAB       string `name:"acme-eab" help:"${acme_eab}" placeholder:"KEYID:MACKEY"`
-	ACMEDNS       string `name:"acme-dns" help:"${acme_dns}" placeholder:"URL"`
-	ACMEResolvers string `name:"acme-resolvers" help:"${acme_resolvers}" placeholder:"ADDRESSES"`
+	TLSCert          string `name:"tls-cert" help:"${tls_cert}" placeholder:"FILE"`
+	TLSKey           string `name:"tls-key" help:"${tls_key}" placeholder:"FILE"`
+	HTTPListen       string `name:"http-listen" help:"${http_listen}" placeholder:"HOST:PORT"`
+	ACMEEmail        string `name:"acme-email" help:"${acme_email}" placeholder:"ADDRESS"`
+	ACMEAgree        string `name:"acme-agree" help:"${acme_agree}" placeholder:"true"`
+	ACMEDirectory    string `name:"acme-directory" help:"${acme_directory}" placeholder:"URL"`
+	ACMECA           string `name:"acme-ca" help:"${acme_ca}" placeholder:"FILE"`
+	ACMEEAB          string `name:"acme-eab" help:"${acme_eab}" placeholder:"KEYID:MACKEY"`
+	ACMEDNS          string `name:"acme-dns" help:"${acme_dns}" placeholder:"URL"`
+	ACMEResolvers    string `name:"acme-resolvers" help:"${acme_resolvers}" placeholder:"ADDRESSES"`
+	BackupTo         string `help:"${backup_to}" placeholder:"PLACE"`
+	BackupEvery      string `help:"${backup_every}" placeholder:"DURATION"`
+	BackupKeep       string `help:"${backup_keep}" placeholder:"N"`
+	BackupRecipients string `help:"${backup_recipients}" placeholder:"KEYS"`
+	BackupPassphrase string `help:"${backup_passphrase}" placeholder:"TEXT"`
 }
 
 // reachFlags say which instance a command works on: a data directory, or a server.

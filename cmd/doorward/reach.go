@@ -91,7 +91,8 @@ func (a *app) reachData(do func(c *adminapi.Client) error) (err error) {
 
 // inject gives the server the world outside.
 func (c *configuration) inject(log *slog.Logger) {
-	c.server.Log, c.server.Clock, c.server.Rand = log, time.Now, rand.Reader
+	v := currentVersion()
+	c.server.Log, c.server.Clock, c.server.Rand, c.server.Version = log, time.Now, rand.Reader, server.Version{Version: v.Version, Revision: v.Revision, Go: v.Go}
 }
 
 // checkDataThere keeps a mistyped --data from making an empty database.

@@ -40,8 +40,6 @@ func (serveCmd) Run(a *app) (err error) {
 	}
 	log := c.logger(a.stderr)
 	c.inject(log)
-	v := currentVersion()
-	c.server.Version = server.Version{Version: v.Version, Revision: v.Revision, Go: v.Go}
 	instance, err := server.Open(a.ctx, c.server)
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -57,7 +55,7 @@ func (serveCmd) Run(a *app) (err error) {
 	for _, n := range c.notes() {
 		log.Warn("configuration: "+n.Message, slog.String("key", n.Key), slog.String("source", n.Source))
 	}
-	log.Info("serving", slog.String("listen", ln.Addr().String()), slog.String("public_url", c.server.PublicURL.String()), slog.String("version", v.Version))
+	log.Info("serving", slog.String("listen", ln.Addr().String()), slog.String("public_url", c.server.PublicURL.String()), slog.String("version", c.server.Version.Version))
 	defer newNotifier(a.env, log).serving(a.ctx, c.server.PublicURL.String())()
 	if err := s.Run(a.ctx, ln); err != nil {
 		return err

@@ -18,6 +18,7 @@ const (
 	workSweep  = "sweep"
 	workKeys   = "rotate keys"
 	workMemory = "release memory"
+	workBackup = "backup"
 )
 
 // sweep deletes what nobody needs any more.

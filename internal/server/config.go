@@ -43,7 +43,8 @@ type Config struct {
 	HashWorkers int
 	HashQueue   int
 
-	Version Version // of the program, for metrics; may be zero
+	Backup  BackupConfig
+	Version Version // of the program, for metrics and the header of backups; may be zero
 
 	Log   *slog.Logger
 	Clock func() time.Time

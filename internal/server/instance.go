@@ -28,6 +28,7 @@ type Instance struct {
 	config   Config
 	store    *sqlstore.Store
 	measured *measuredStore // over store; all but the start go through it
+	keyring  *secret.Keyring
 	hashing  *password.Queue
 	mailer   *mail.Worker
 
@@ -44,7 +45,7 @@ func Open(ctx context.Context, c Config) (*Instance, error) {
 	if err := openDataDir(c.DataDir); err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, BeforeMigrate: sqlstore.SnapshotBeforeMigration(c.Database)})
+	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, BeforeMigrate: beforeMigration(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	if err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
-	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	i := &Instance{config: c, store: store, keyring: keyring, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
 	i.measured = newMeasuredStore(store, c.Clock)
 	list, err := i.openBreached()
 	if err != nil {

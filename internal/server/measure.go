@@ -128,7 +128,7 @@ func (s *Server) registerMetrics(r prometheus.Registerer) {
 	s.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "doorward_background_failures_total", Help: "Background work that failed and is tried again, by what it is.",
 	}, []string{"work"})
-	for _, work := range []string{workSweep, workKeys, workMemory} {
+	for _, work := range []string{workSweep, workKeys, workMemory, workBackup} {
 		s.failures.WithLabelValues(work)
 	}
 	r.MustRegister(build, s.failures,

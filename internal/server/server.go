@@ -30,6 +30,7 @@ type Server struct {
 	connections atomic.Int64 // open
 	failures    *prometheus.CounterVec
 	certs       certs.Source // nil: plain HTTP
+	backups     *schedule    // nil where none are made by schedule
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -40,13 +41,18 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
 	i.registerMetrics(s.metrics.Registerer())
 	s.registerMetrics(s.metrics.Registerer())
+	var err error
+	if s.backups, err = newSchedule(i); err != nil {
+		return nil, err
+	}
+	if s.backups != nil {
+		s.metrics.Registerer().MustRegister(s.backups)
+	}
 	if s.config.OTLPEndpoint != "" {
-		var err error
 		if s.tracer, err = newTracer(ctx, s.config.OTLPEndpoint, s.config.Log); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	if s.certs, err = s.newCertificates(); err != nil {
 		return nil, err
 	}
@@ -88,6 +94,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	background.Go(func() { s.repeat(ctx, workSweep, sweepEvery, s.sweep) })
 	background.Go(func() { s.repeat(ctx, workKeys, keysDueEvery, s.rotateKeys) })
 	background.Go(func() { s.repeat(ctx, workMemory, releaseEvery, s.releaseMemory) })
+	if s.backups != nil {
+		background.Go(func() { s.repeat(ctx, workBackup, backupLook, s.backups.run) })
+	}
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}

@@ -96,12 +96,11 @@ func (s *Store) MigrateAfterLosingTheLock(t *testing.T, o Options) error {
 }
 
 func (s *Store) runRaw(ctx context.Context, statement string, args ...any) error {
-	run := func(q *querier) error {
+	return s.rawUpdate(ctx, func(q *querier) error {
 		_, err := q.exec(ctx, statement, args...)
 		return err
-	}
-	if s.writer != nil {
-		return s.writer.update(ctx, run)
-	}
-	return s.postgres.update(ctx, beginSerializable, run)
+	})
 }
+
+// Exec runs a statement past everything.
+func Exec(ctx context.Context, s *Store, statement string) error { return s.runRaw(ctx, statement) }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +68,18 @@ func loadMigrations(files fs.FS, types *strings.Replacer) ([]migration, error) {
 	return migrations, nil
 }
 
+// upTo leaves out the migrations after the one with this number; 0 leaves out none.
+func upTo(schema int64, migrations []migration) ([]migration, error) {
+	if schema == 0 {
+		return migrations, nil
+	}
+	i := slices.IndexFunc(migrations, func(m migration) bool { return m.version == schema })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: there is a schema %d, and this program knows up to %d", errNewerSchema, schema, migrations[len(migrations)-1].version)
+	}
+	return migrations[:i+1], nil
+}
+
 const (
 	migrateTries = 20
 	migrateLook  = 15 * time.Second // for one look at the version
@@ -83,8 +96,14 @@ func migrate(ctx context.Context, db *sql.DB, e *engine, o Options) error {
 	if err != nil {
 		return err
 	}
+	if migrations, err = upTo(o.Schema, migrations); err != nil {
+		return err
+	}
 	newest := migrations[len(migrations)-1].version
 	if version, ok := schemaVersion(ctx, db); ok && version >= newest {
+		if o.Schema > 0 && version > o.Schema {
+			return fmt.Errorf("the database has schema %d already, and what is to be written has schema %d: take a new, empty database", version, o.Schema)
+		}
 		return refuseNewer(ctx, db, e, version, newest)
 	}
 	lock, err := takeSchemaLock(ctx, db, e, newest)
@@ -179,4 +198,13 @@ func refuseNewer(ctx context.Context, db *sql.DB, e *engine, version, newest int
 	}
 	return fmt.Errorf("%w: its schema has number %d, this program knows up to %d, and the oldest that runs on it knows %d; install the newer release, or put the copy from before its migration back",
 		errNewerSchema, version, newest, runsFrom)
+}
+
+// NewestSchema gives the number of the last migration that this program knows.
+func NewestSchema() int64 {
+	migrations, err := loadMigrations(migrationFiles, sqliteTypes)
+	if err != nil { // the files are in the binary
+		panic(err)
+	}
+	return migrations[len(migrations)-1].version
 }

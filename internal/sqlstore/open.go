@@ -21,6 +21,10 @@ type Options struct {
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
+	// Filling opens a database also while it is filled and not whole; see [MarkFilling].
+	Filling bool
+	// Schema is the number of the migration to stop at, for rows that a database of that schema held; 0 is the newest. A store of an older schema can only be copied into.
+	Schema int64
 	// BeforeMigrate is called before the schema of a database that is in use goes from one number to a higher one; while it runs no other process migrates. Its error stops
 	// the migration with nothing changed. nil does nothing.
 	BeforeMigrate func(ctx context.Context, from, to int64) error
@@ -35,6 +39,7 @@ type Store struct {
 	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
+	path    string   // of SQLite's file
 
 	postgres *postgres // nil on SQLite
 }
@@ -42,8 +47,19 @@ type Store struct {
 var _ auth.Store = (*Store)(nil)
 
 // Open connects to the database and brings its schema to the newest version. Two processes may open one database at once. The caller closes the store.
-// It fails with [auth.ErrStoreBusy] where the database cannot be reached now.
+// It fails with [auth.ErrStoreBusy] where the database cannot be reached now, and with [ErrFilling] where it is not whole.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := open(ctx, o)
+	if err != nil || o.Filling {
+		return s, err
+	}
+	if err := s.refuseFilling(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, o Options) (*Store, error) {
 	if isPostgresURL(o.URL) {
 		return openPostgres(ctx, o)
 	}
@@ -56,7 +72,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Update runs f in one serializable transaction; see [auth.Store].
 func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
-	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	return s.rawUpdate(ctx, func(q *querier) error {
+		if err := checkOpen(ctx, q); err != nil {
+			return err
+		}
+		return f(&tx{reader{q}})
+	})
+}
+
+func (s *Store) rawUpdate(ctx context.Context, run func(*querier) error) error {
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}

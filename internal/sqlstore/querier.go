@@ -230,6 +230,16 @@ func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, erro
 	return compiled, nil
 }
 
+// close frees the compiled statements. SQLite keeps a connection open, and its log, for as long as it has any.
+func (p *prepared) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, statement := range p.statements {
+		_ = statement.Close()
+	}
+	p.statements = nil
+}
+
 // uncancelled runs statements to their end. An interrupted statement makes SQLite roll back the whole transaction, and with it the changes of others.
 type uncancelled struct{ runner }
 

@@ -21,15 +21,15 @@ func SnapshotBeforeMigration(url string) func(ctx context.Context, from, to int6
 	path := strings.TrimPrefix(url, "sqlite:")
 	return func(ctx context.Context, from, _ int64) error {
 		copied := fmt.Sprintf("%s.before-%05d", path, from+1)
-		if err := snapshotSQLite(ctx, path, copied); err != nil {
+		if err := copySQLite(ctx, path, copied); err != nil {
 			return fmt.Errorf("copying the database to %s, which needs as much free space as the database takes: %w", copied, err)
 		}
 		return nil
 	}
 }
 
-// snapshotSQLite writes a copy of the database as it is at one instant. The copy appears whole, on the disk, and readable by its owner only (P47).
-func snapshotSQLite(ctx context.Context, path, to string) (err error) {
+// copySQLite writes a copy of the database as it is at one instant. The copy appears whole, on the disk, and readable by its owner only (P47).
+func copySQLite(ctx context.Context, path, to string) (err error) {
 	draft := to + ".draft"
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

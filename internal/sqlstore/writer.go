@@ -231,6 +231,9 @@ func (w *writer) rollback() {
 
 func (w *writer) drop() {
 	if w.conn != nil {
+		if run, ok := w.run.(*prepared); ok {
+			run.close()
+		}
 		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // never goes back to the pool
 		_ = w.conn.Close()
 		w.conn, w.run = nil, nil
