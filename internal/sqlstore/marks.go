@@ -162,3 +162,65 @@ func (s *Store) InHand(ctx context.Context, now time.Time) (int64, error) {
 	return get(ctx, s.reader.q, value[int64], `SELECT (SELECT COUNT(*) FROM outbox WHERE state = $1 AND lease_until > $3)
 		+ (SELECT COUNT(*) FROM webhook_deliveries WHERE state = $2 AND lease_until > $3)`, auth.MailWorking, auth.DeliveryWorking, now)
 }
+
+// The ways in which a database cannot be filled.
+var (
+	ErrNotEmpty      = errors.New("the database has other data")
+	ErrFilledAlready = errors.New("the database was filled from there already, and is whole")
+	ErrSameDatabase  = errors.New("it is the same database")
+	ErrOtherRun      = errors.New("another process fills the database now")
+)
+
+// BeginFilling marks an empty database as one that is being filled, or takes over one whose filling from the same source broke off. of is the value of
+// [MarkFilling], run a new name for [MarkFillingRun]. It fails with [ErrNotEmpty], [ErrFilledAlready] or [ErrSameDatabase], and changes nothing then.
+func (s *Store) BeginFilling(ctx context.Context, of MarkValue, run string) error {
+	return s.rawUpdate(ctx, func(q *querier) error {
+		before, err := readMarks(ctx, q)
+		if err != nil {
+			return err
+		}
+		filling, begun := before[MarkFilling]
+		switch {
+		case before[MarkIdentity].Value == of.Value:
+			return ErrSameDatabase
+		case before[MarkFilledFrom].Value == of.Value:
+			return ErrFilledAlready
+		case begun && filling.Value != of.Value:
+			return fmt.Errorf("%w: %s", ErrNotEmpty, filling.Note)
+		}
+		if !begun {
+			if err := checkEmpty(ctx, q); err != nil {
+				return err
+			}
+		}
+		after := maps.Clone(before)
+		after[MarkFilling], after[MarkFillingRun] = of, MarkValue{Value: run, At: of.At}
+		return writeMarks(ctx, q, before, after)
+	})
+}
+
+func checkEmpty(ctx context.Context, q *querier) error {
+	for _, t := range tables {
+		page, err := readPage(ctx, q, t, Range{})
+		if err != nil {
+			return err
+		}
+		if len(page) > 0 {
+			return fmt.Errorf("%w: %s has rows", ErrNotEmpty, t.Name)
+		}
+	}
+	return nil
+}
+
+// EndFilling marks the database as whole. It fails with [ErrOtherRun] where another process has taken over.
+func (s *Store) EndFilling(ctx context.Context, run string, now time.Time) error {
+	return s.UpdateMarks(ctx, func(m map[Mark]MarkValue) error {
+		if m[MarkFillingRun].Value != run {
+			return ErrOtherRun
+		}
+		m[MarkFilledFrom] = MarkValue{Value: m[MarkFilling].Value, Note: m[MarkFilling].Note, At: now}
+		delete(m, MarkFilling)
+		delete(m, MarkFillingRun)
+		return nil
+	})
+}
