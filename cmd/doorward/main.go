@@ -28,6 +28,7 @@ type cli struct {
 	Serve      serveCmd      `cmd:"" help:"Run the server." group:"server"`
 	Config     configCmd     `cmd:"" help:"Check the configuration." group:"server"`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema." group:"server"`
+	DB         dbCmd         `cmd:"" name:"db" help:"Move the data to another database." group:"server"`
 	MasterKey  masterKeyCmd  `cmd:"" help:"Change the key that seals secrets in the database." group:"server"`
 	Breached   breachedCmd   `cmd:"" help:"Make the file of leaked passwords that projects refuse." group:"server"`
 	Operator   operatorCmd   `cmd:"" help:"Manage credentials for the whole instance." group:"server"`
