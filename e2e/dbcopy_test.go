@@ -94,7 +94,7 @@ type signUps struct {
 
 func startSignUps(p project) *signUps {
 	s := &signUps{stopped: make(chan struct{})}
-	for range 4 {
+	for range 2 {
 		s.wg.Go(func() {
 			for {
 				select {
@@ -102,6 +102,7 @@ func startSignUps(p project) *signUps {
 					return
 				default:
 					s.signUp(p)
+					time.Sleep(50 * time.Millisecond) // checking each account takes longer than making it
 				}
 			}
 		})

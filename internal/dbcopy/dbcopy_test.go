@@ -395,6 +395,9 @@ func TestSecondCopyTakesOver(t *testing.T) {
 	if !errors.Is(err, sqlstore.ErrOtherRun) {
 		t.Errorf("the first: %v", err)
 	}
+	if _, err := to.store.GetProject(t.Context(), "news"); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("the first wrote into a database that is in use: %v", err)
+	}
 }
 
 // A mail that is in hand is waited for, and its end comes over.
