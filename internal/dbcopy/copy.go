@@ -118,15 +118,12 @@ func Run(ctx context.Context, source, target *sqlstore.Store, o Options) (Result
 
 // begin names the source, and claims the target for it.
 func (c *copier) begin(ctx context.Context) (already bool, err error) {
+	if c.run, err = c.newName(); err != nil {
+		return false, err
+	}
 	identity, moving, err := c.identify(ctx)
 	if err != nil {
 		return false, fmt.Errorf("the source: %w", err)
-	}
-	if moving.Value != "" && moving.Note != c.TargetName {
-		return false, fmt.Errorf("%w: %s; `doorward db reopen` gives that up", ErrMovesElsewhere, moving.Note)
-	}
-	if c.run, err = c.newName(); err != nil {
-		return false, err
 	}
 	of := sqlstore.MarkValue{Value: identity, Note: "`doorward db copy` fills it from " + c.SourceName, At: c.Clock()}
 	err = c.target.BeginFilling(ctx, of, c.run)
@@ -139,7 +136,7 @@ func (c *copier) begin(ctx context.Context) (already bool, err error) {
 	return false, nil
 }
 
-// identify gives the source's identity, a new one at the first copy, and whether it moves.
+// identify gives the source's identity, a new one at the first copy, and whether it moves. A move that broke off is this process's from then on.
 func (c *copier) identify(ctx context.Context) (identity string, moving sqlstore.MarkValue, err error) {
 	fresh, err := c.newName()
 	if err != nil {
@@ -150,6 +147,13 @@ func (c *copier) identify(ctx context.Context) (identity string, moving sqlstore
 			m[sqlstore.MarkIdentity] = sqlstore.MarkValue{Value: fresh, At: c.Clock()}
 		}
 		identity, moving = m[sqlstore.MarkIdentity].Value, m[sqlstore.MarkMoving]
+		switch {
+		case moving.Value == "":
+			return nil
+		case moving.Note != c.TargetName:
+			return fmt.Errorf("%w: %s; `doorward db reopen` gives that up", ErrMovesElsewhere, moving.Note)
+		}
+		m[sqlstore.MarkMovingRun] = sqlstore.MarkValue{Value: c.run, At: c.Clock()}
 		return nil
 	})
 	return identity, moving, err
@@ -244,11 +248,15 @@ func (c *copier) drain(ctx context.Context) error {
 // setMoving sets the phase, and gives when it was set first.
 func (c *copier) setMoving(ctx context.Context, phase string) (since time.Time, err error) {
 	err = c.source.UpdateMarks(ctx, func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
-		v := m[sqlstore.MarkMoving]
+		v, moves := m[sqlstore.MarkMoving]
+		if moves && m[sqlstore.MarkMovingRun].Value != c.run {
+			return sqlstore.ErrOtherRun
+		}
 		if v.Value != phase && v.Value != sqlstore.MovingClosed { // from closed there is no way back to draining
 			v = sqlstore.MarkValue{Value: phase, Note: c.TargetName, At: c.Clock()}
 		}
 		m[sqlstore.MarkMoving], since = v, v.At
+		m[sqlstore.MarkMovingRun] = sqlstore.MarkValue{Value: c.run, At: c.Clock()}
 		return nil
 	})
 	if err != nil {
@@ -285,23 +293,25 @@ func (c *copier) last(ctx context.Context) (result Result, err error) {
 	return result, err
 }
 
-// reopen lets the source take changes again after a failure. The target is not whole, and no server uses it.
+// reopen lets the source take changes again after a failure. The target is not whole, and no server uses it; unless another process has taken the move over,
+// which may be at its end by now: then the source is left alone.
 func (c *copier) reopen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reopenTime)
 	defer cancel()
-	if _, err := Reopen(ctx, c.source, c.TargetName); err != nil {
+	if _, err := Reopen(ctx, c.source, c.run); err != nil {
 		return fmt.Errorf("the source still refuses changes (%w); run the same command again, or `doorward db reopen`", err)
 	}
 	return nil
 }
 
-// Reopen gives the move of a database up: it takes changes again. to limits that to the move to a database of this name; "" is any. It gives the mark that was
-// there. Nobody may use the other database from then on.
-func Reopen(ctx context.Context, source *sqlstore.Store, to string) (was sqlstore.MarkValue, err error) {
+// Reopen gives the move of a database up: it takes changes again. run limits that to the move by the process of this name; "" is any. It gives the mark that
+// was there. Nobody may use the other database from then on.
+func Reopen(ctx context.Context, source *sqlstore.Store, run string) (was sqlstore.MarkValue, err error) {
 	err = source.UpdateMarks(ctx, func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
 		was = m[sqlstore.MarkMoving]
-		if to == "" || was.Note == to {
+		if run == "" || m[sqlstore.MarkMovingRun].Value == run {
 			delete(m, sqlstore.MarkMoving)
+			delete(m, sqlstore.MarkMovingRun)
 		}
 		return nil
 	})

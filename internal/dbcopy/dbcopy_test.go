@@ -234,7 +234,7 @@ func TestExchangedAddresses(t *testing.T) {
 func TestInterruptedCopyGoesOn(t *testing.T) {
 	eachWay(t, func(t *testing.T, from, to database) {
 		storetest.Fill(t, from.store, "one", "two", "three")
-		for stopAt := 1; ; stopAt += 13 {
+		for stopAt := 1; ; stopAt += 23 {
 			ctx, cancel := context.WithCancel(t.Context())
 			reports := 0
 			_, err := Run(ctx, from.store, to.store, options(from, to, func(Progress) {
@@ -397,6 +397,23 @@ func TestSecondCopyTakesOver(t *testing.T) {
 	}
 	if _, err := to.store.GetProject(t.Context(), "news"); !errors.Is(err, auth.ErrNotFound) {
 		t.Errorf("the first wrote into a database that is in use: %v", err)
+	}
+}
+
+// The one that is left behind does not open the source again: the other may have come to its end.
+func TestFirstCopyLeavesTheSourceClosed(t *testing.T) {
+	from, to := newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
+	storetest.Fill(t, from.store, "one")
+	_, err := Run(t.Context(), from.store, to.store, options(from, to, atLast(StepVerify, lastTable(), func() {
+		if _, err := Run(t.Context(), from.store, to.store, options(from, to, nil)); err != nil {
+			t.Errorf("the second: %v", err)
+		}
+	})))
+	if !errors.Is(err, sqlstore.ErrOtherRun) {
+		t.Errorf("the first: %v", err)
+	}
+	if err := addProject(t.Context(), from.store, "news"); !errors.Is(err, sqlstore.ErrMoving) {
+		t.Errorf("the source takes changes while the target is in use: %v", err)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	MarkIdentity Mark = "identity"
 	// MarkMoving is set while the database is left for another, which its note names. Its value is a phase, MovingDrains or MovingClosed.
 	MarkMoving Mark = "moving"
+	// MarkMovingRun names the process that moves it now.
+	MarkMovingRun Mark = "moving_run"
 	// MarkFilling is set while the database is filled with the rows of another one: it is not whole, and [Open] and [Store.Update] refuse it. Its value says what
 	// it is filled from, its note says so for people.
 	MarkFilling Mark = "filling"

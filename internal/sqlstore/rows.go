@@ -207,7 +207,10 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 	if err != nil {
 		return nil, errors.Join(postgresEngine.translate(err), conn.Close())
 	}
-	end := func() error { return errors.Join(transaction.Rollback(), conn.Close()) }
+	end := func() error {
+		_ = transaction.Rollback() // it only read
+		return conn.Close()
+	}
 	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
 	if _, err := q.exec(ctx, snapshotTime); err != nil {
 		return nil, errors.Join(err, end())
