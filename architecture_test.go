@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/passkey":     {"internal/auth"},
 	"internal/auth":        {"internal/password", "internal/secret", "internal/token", "internal/totp"},
 	"internal/sqlstore":    {"internal/auth"},
+	"internal/dbcopy":      {"internal/auth", "internal/sqlstore"},
 	"internal/storetest":   {"internal/auth", "internal/sqlstore", "internal/storetest/pgtest"},
 	"internal/mail":        {"internal/auth", "internal/publicnet"},
 	"internal/idp":         {"internal/auth", "internal/publicnet"},
@@ -42,7 +43,7 @@ var mayImport = map[string][]string{
 		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/dbcopy", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},

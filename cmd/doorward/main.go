@@ -29,6 +29,7 @@ type cli struct {
 	Config     configCmd     `cmd:"" help:"Check the configuration." group:"server"`
 	Health     healthCmd     `cmd:"" help:"Ask whether the server on this machine is well." group:"server"`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema." group:"server"`
+	DB         dbCmd         `cmd:"" name:"db" help:"Move the data to another database." group:"server"`
 	MasterKey  masterKeyCmd  `cmd:"" help:"Change the key that seals secrets in the database." group:"server"`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one encrypted file, also while servers run." group:"server"`
 	Restore    restoreCmd    `cmd:"" help:"Make a new database of a backup, or see that one can be made of it." group:"server"`

@@ -55,6 +55,9 @@ func (serveCmd) Run(a *app) (err error) {
 	for _, n := range c.notes() {
 		log.Warn("configuration: "+n.Message, slog.String("key", n.Key), slog.String("source", n.Source))
 	}
+	if to, err := instance.Moving(a.ctx); err == nil && to != "" {
+		log.Warn("the database takes no changes, because its data moves or moved to another one: name that with --database", slog.String("database", to))
+	}
 	log.Info("serving", slog.String("listen", ln.Addr().String()), slog.String("public_url", c.server.PublicURL.String()), slog.String("version", c.server.Version.Version))
 	defer newNotifier(a.env, log).serving(a.ctx, c.server.PublicURL.String())()
 	if err := s.Run(a.ctx, ln); err != nil {

@@ -160,6 +160,15 @@ func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, admi
 	return true, adminToken, nil
 }
 
+// Moving tells where the data of a database that takes no changes any more went; "" while it takes them.
+func (i *Instance) Moving(ctx context.Context) (to string, err error) {
+	marks, err := i.store.Marks(ctx)
+	if m := marks[sqlstore.MarkMoving]; err == nil && m.Value == sqlstore.MovingClosed {
+		return m.Note, nil
+	}
+	return "", err
+}
+
 // Close finishes what the store accepted and closes it.
 func (i *Instance) Close() error {
 	if err := errors.Join(i.store.Close(), i.closeBreached()); err != nil {

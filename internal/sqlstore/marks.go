@@ -20,6 +20,8 @@ const (
 	MarkIdentity Mark = "identity"
 	// MarkMoving is set while the database is left for another, which its note names. Its value is a phase, MovingDrains or MovingClosed.
 	MarkMoving Mark = "moving"
+	// MarkMovingRun names the process that moves it now.
+	MarkMovingRun Mark = "moving_run"
 	// MarkFilling is set while the database is filled with the rows of another one: it is not whole, and [Open] and [Store.Update] refuse it. Its value says what
 	// it is filled from, its note says so for people.
 	MarkFilling Mark = "filling"
@@ -161,4 +163,66 @@ func (s *Store) refuseFilling(ctx context.Context) error {
 func (s *Store) InHand(ctx context.Context, now time.Time) (int64, error) {
 	return get(ctx, s.reader.q, value[int64], `SELECT (SELECT COUNT(*) FROM outbox WHERE state = $1 AND lease_until > $3)
 		+ (SELECT COUNT(*) FROM webhook_deliveries WHERE state = $2 AND lease_until > $3)`, auth.MailWorking, auth.DeliveryWorking, now)
+}
+
+// The ways in which a database cannot be filled.
+var (
+	ErrNotEmpty      = errors.New("the database has other data")
+	ErrFilledAlready = errors.New("the database was filled from there already, and is whole")
+	ErrSameDatabase  = errors.New("it is the same database")
+	ErrOtherRun      = errors.New("another process fills the database now")
+)
+
+// BeginFilling marks an empty database as one that is being filled, or takes over one whose filling from the same source broke off. of is the value of
+// [MarkFilling], run a new name for [MarkFillingRun]. It fails with [ErrNotEmpty], [ErrFilledAlready] or [ErrSameDatabase], and changes nothing then.
+func (s *Store) BeginFilling(ctx context.Context, of MarkValue, run string) error {
+	return s.rawUpdate(ctx, func(q *querier) error {
+		before, err := readMarks(ctx, q)
+		if err != nil {
+			return err
+		}
+		filling, begun := before[MarkFilling]
+		switch {
+		case before[MarkIdentity].Value == of.Value:
+			return ErrSameDatabase
+		case before[MarkFilledFrom].Value == of.Value:
+			return ErrFilledAlready
+		case begun && filling.Value != of.Value:
+			return fmt.Errorf("%w: %s", ErrNotEmpty, filling.Note)
+		}
+		if !begun {
+			if err := checkEmpty(ctx, q); err != nil {
+				return err
+			}
+		}
+		after := maps.Clone(before)
+		after[MarkFilling], after[MarkFillingRun] = of, MarkValue{Value: run, At: of.At}
+		return writeMarks(ctx, q, before, after)
+	})
+}
+
+func checkEmpty(ctx context.Context, q *querier) error {
+	for _, t := range tables {
+		page, err := readPage(ctx, q, t, Range{})
+		if err != nil {
+			return err
+		}
+		if len(page) > 0 {
+			return fmt.Errorf("%w: %s has rows", ErrNotEmpty, t.Name)
+		}
+	}
+	return nil
+}
+
+// EndFilling marks the database as whole. It fails with [ErrOtherRun] where another process has taken over.
+func (s *Store) EndFilling(ctx context.Context, run string, now time.Time) error {
+	return s.UpdateMarks(ctx, func(m map[Mark]MarkValue) error {
+		if m[MarkFillingRun].Value != run {
+			return ErrOtherRun
+		}
+		m[MarkFilledFrom] = MarkValue{Value: m[MarkFilling].Value, Note: m[MarkFilling].Note, At: now}
+		delete(m, MarkFilling)
+		delete(m, MarkFillingRun)
+		return nil
+	})
 }

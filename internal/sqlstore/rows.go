@@ -212,7 +212,10 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 	if err != nil {
 		return nil, errors.Join(postgresEngine.translate(err), conn.Close())
 	}
-	end := func() error { return errors.Join(transaction.Rollback(), conn.Close()) }
+	end := func() error {
+		_ = transaction.Rollback() // it only read
+		return conn.Close()
+	}
 	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
 	if _, err := q.exec(ctx, snapshotTime); err != nil {
 		return nil, errors.Join(err, end())
@@ -437,4 +440,9 @@ func (k Kind) takes(v any) bool {
 		return k == Blob
 	}
 	return false
+}
+
+// Count is [Snapshot.Count] without a snapshot.
+func (s *Store) Count(ctx context.Context, t Table, r Range) (int64, error) {
+	return countRows(ctx, s.reader.q, t, r)
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/dbcopy"
+)
+
+// db runs a verb that takes no data directory.
+func db(args ...string) result {
+	var stdout, stderr bytes.Buffer
+	code := run(context.Background(), append([]string{"db"}, args...), nil, strings.NewReader(""), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func TestDBVerbs(t *testing.T) {
+	c := newCLI(t)
+	c.okWith("a long passphrase", "user", "create", "ada@example.com", "--password-file", "-")
+	from, dir := "sqlite:"+filepath.Join(c.data, "doorward.db"), t.TempDir()
+	to := filepath.Join(dir, "second.db")
+	urlFile := filepath.Join(dir, "url")
+	if err := os.WriteFile(urlFile, []byte("sqlite:"+to+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	prepared := db("copy", from, "@"+urlFile, "--prepare")
+	if prepared.code != exitDone || !strings.Contains(prepared.stdout, "without --prepare") || !strings.Contains(prepared.stderr, "doorward: copying: ") {
+		t.Errorf("prepare: %+v", prepared)
+	}
+	if r := db("status", to); !strings.Contains(r.stdout, "filling") || !strings.Contains(r.stdout, from) {
+		t.Errorf("status while it is filled: %+v", r)
+	}
+	db("reopen", to).wantFailure(t, exitFailed, "not whole yet")
+
+	done := db("copy", from, to)
+	for _, want := range []string{"are the same in both", "closed now", "--database sqlite:" + to, "master key file"} {
+		if done.code != exitDone || !strings.Contains(done.stdout, want) {
+			t.Errorf("no %q in %+v", want, done)
+		}
+	}
+	if r := c.try("a long passphrase", "user", "create", "bob@example.com", "--password-file", "-"); r.code != exitFailed || !strings.Contains(r.stderr, "the database moves") {
+		t.Errorf("a change of the closed database: %+v", r)
+	}
+	var users []struct{ Email string }
+	c.json(&users, "user", "list", "--database", "sqlite:"+to)
+	if len(users) != 1 || users[0].Email != "ada@example.com" {
+		t.Errorf("users of the second database: %v", users)
+	}
+	var again copyReport
+	if r := db("copy", from, to, "--json"); json.Unmarshal([]byte(r.stdout), &again) != nil || !again.Already || r.stderr != "" {
+		t.Errorf("again: %+v", r)
+	}
+
+	db("copy", from, filepath.Join(dir, "third.db")).wantFailure(t, exitUsage, "moves to another database already")
+	db("reopen", from).wantFailure(t, exitUsage, "needs --yes")
+	var state statusReport
+	if r := db("status", from, "--json"); json.Unmarshal([]byte(r.stdout), &state) != nil || state.State != "closed" || !strings.Contains(state.Note, to) || state.Since == nil {
+		t.Errorf("status of the closed one: %+v", r)
+	}
+	if r := db("reopen", from, "--yes"); r.code != exitDone {
+		t.Errorf("reopen: %+v", r)
+	}
+	if r := db("status", from); !strings.Contains(r.stdout, "open") {
+		t.Errorf("status afterwards: %+v", r)
+	}
+	db("copy", from, to).wantFailure(t, exitUsage, "To copy anew, name an empty database")
+}
+
+func TestDBRefusals(t *testing.T) {
+	c := newCLI(t)
+	from, missing := filepath.Join(c.data, "doorward.db"), filepath.Join(t.TempDir(), "missing.db")
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no source":        {[]string{"copy", missing, filepath.Join(t.TempDir(), "new.db")}, exitUsage, "there is no database"},
+		"no database":      {[]string{"status", missing}, exitUsage, "there is no database"},
+		"onto itself":      {[]string{"copy", from, "sqlite:" + from}, exitUsage, "same database"},
+		"other engine":     {[]string{"copy", from, "mysql://localhost/x"}, exitUsage, "neither sqlite:FILE nor postgres://"},
+		"no file":          {[]string{"copy", from, "@" + missing}, exitUsage, "no such file"},
+		"unreachable":      {[]string{"copy", from, "postgres://user:hunter2@127.0.0.1:1/x"}, exitFailed, "postgres://user:xxxxx@127.0.0.1:1/x"},
+		"not readable URL": {[]string{"copy", from, "postgres://user:hunter2@%zz/x"}, exitUsage, "not a URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := db(test.args...)
+			r.wantFailure(t, test.code, test.want)
+			if strings.Contains(r.stderr+r.stdout, "hunter2") {
+				t.Errorf("the password is told: %+v", r)
+			}
+		})
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a database was made where one was looked for")
+	}
+}
+
+func TestProgressText(t *testing.T) {
+	for want, p := range map[string]dbcopy.Progress{
+		": users, 500 of 1000 rows, 250 rows/s": {Step: dbcopy.StepCopy, Table: "users", Rows: 500, Of: 1000},
+		": users, 500 of 500 rows, 250 rows/s":  {Step: dbcopy.StepLast, Table: "users", Rows: 500, Of: 400},
+		": 3":                                   {Step: dbcopy.StepDrain, Of: 3},
+	} {
+		if got := progressText(p, 2*time.Second); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
