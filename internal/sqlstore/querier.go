@@ -224,6 +224,16 @@ func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, erro
 	return compiled, nil
 }
 
+// close frees the statements. A connection with open ones would not end: SQLite keeps it, with its locks.
+func (p *prepared) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, statement := range p.statements {
+		_ = statement.Close()
+	}
+	p.statements = nil
+}
+
 // uncancelled runs statements to their end. An interrupted statement makes SQLite roll back the whole transaction, and with it the changes of others.
 type uncancelled struct{ runner }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -26,7 +27,13 @@ var (
 type writer struct {
 	db   *sql.DB
 	conn *sql.Conn // nil before the first batch, and after it broke
-	run  runner    // on conn
+	run  *prepared // on conn
+
+	path        string
+	readers     []readers // the other connections to the file
+	checkpoints checkpoints
+	failures    int // commits in a row that the database did not take
+	log         *slog.Logger
 
 	mu      sync.Mutex
 	waiting []*pending
@@ -43,8 +50,9 @@ type pending struct {
 	fate chan error    // what became of the change; never blocks the writer
 }
 
-func startWriter(db *sql.DB) *writer {
-	w := &writer{db: db, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+func startWriter(db *sql.DB, path string, log *slog.Logger, others ...readers) *writer {
+	w := &writer{db: db, path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
 }
@@ -124,6 +132,13 @@ func (w *writer) work() {
 	for range w.wake {
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.commit(batch)
+			w.tidy()
+		}
+	}
+	if w.checkpoints.suspect { // the last connection would checkpoint when it closes
+		if err := w.closeAll(); err != nil {
+			w.log.Error("the database is not closed; the next start reads its log", slog.Any("error", err))
+			return
 		}
 	}
 	w.drop()
@@ -132,6 +147,7 @@ func (w *writer) work() {
 // commit runs a batch in one transaction and answers every member.
 func (w *writer) commit(batch []*pending) {
 	if err := w.begin(); err != nil {
+		w.note(err)
 		answer(batch, err)
 		return
 	}
@@ -140,6 +156,7 @@ func (w *writer) commit(batch []*pending) {
 		ok, err := w.perform(p)
 		if err != nil { // the transaction is lost: nothing of it was committed
 			w.rollback()
+			w.note(err)
 			answer(append(kept, batch[i:]...), err)
 			return
 		}
@@ -147,7 +164,22 @@ func (w *writer) commit(batch []*pending) {
 			kept = append(kept, p)
 		}
 	}
-	answer(kept, w.end())
+	err := w.end()
+	w.note(err)
+	answer(kept, err)
+}
+
+// note logs the beginning and the end of an outage.
+func (w *writer) note(err error) {
+	switch {
+	case err == nil && w.failures > 0:
+		w.log.Info("the database takes changes again", slog.Int("failures", w.failures))
+		w.failures = 0
+	case err != nil:
+		if w.failures++; w.failures == 1 {
+			w.log.Error("the database does not take changes; trying on", slog.Any("error", err))
+		}
+	}
 }
 
 func answer(batch []*pending, err error) {
@@ -188,17 +220,25 @@ func (w *writer) perform(p *pending) (bool, error) {
 
 // begin starts a transaction that holds the write lock, on a new connection where the last one broke.
 func (w *writer) begin() error {
-	if w.conn == nil {
-		conn, err := w.db.Conn(context.Background())
-		if err != nil {
-			return busy(err)
-		}
-		w.conn, w.run = conn, &prepared{on: conn}
+	if err := w.connect(); err != nil {
+		return err
 	}
 	if err := w.exec(`BEGIN IMMEDIATE`); err != nil {
 		w.rollback()
 		return err
 	}
+	return nil
+}
+
+func (w *writer) connect() error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := w.db.Conn(context.Background())
+	if err != nil {
+		return busy(err)
+	}
+	w.conn, w.run = conn, &prepared{on: conn}
 	return nil
 }
 
@@ -231,6 +271,7 @@ func (w *writer) rollback() {
 
 func (w *writer) drop() {
 	if w.conn != nil {
+		w.run.close()
 		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // never goes back to the pool
 		_ = w.conn.Close()
 		w.conn, w.run = nil, nil
