@@ -24,6 +24,7 @@ type serverOptions struct {
 	adminToken string   // DOORWARD_ADMIN_TOKEN
 	args       []string // more arguments of serve
 	env        []string // more variables
+	wrapper    []string // a command that starts the binary
 	viaEnv     bool     // give listen, data and public URL as variables, not flags
 }
 
@@ -74,7 +75,8 @@ func startServer(o serverOptions) (*server, error) {
 	if s.publicURL == "" {
 		s.publicURL = "http://localhost:" + port
 	}
-	cmd := exec.Command(suite.binary, s.serveArgs()...)
+	words := append(append([]string{}, o.wrapper...), append([]string{suite.binary}, s.serveArgs()...)...)
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env = append(cleanEnv(), s.serveEnv()...)
 	cmd.Dir = suite.dir
 	cmd.Stdout, cmd.Stderr = s.output, s.output

@@ -72,7 +72,8 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}
-	limited := web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
+	connections := s.connections()
+	limited := web.PeerLimitListener(web.LimitListener(ln, connections), max(1, connections/peerShare), s.config.TrustedProxies)
 	err = web.Serve(ctx, web.NewServer(s.handler, web.ServerOptions{Logger: s.config.Log}), limited, s.config.ShutdownGrace)
 	stop()
 	background.Wait()

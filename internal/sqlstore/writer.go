@@ -32,7 +32,8 @@ type writer struct {
 	path        string
 	readers     []readers // the other connections to the file
 	checkpoints checkpoints
-	failures    int // commits in a row that the database did not take
+	failures    int // of commits, since the outage began
+	good        int // commits in a row
 	log         *slog.Logger
 
 	mu      sync.Mutex
@@ -169,16 +170,21 @@ func (w *writer) commit(batch []*pending) {
 	answer(kept, err)
 }
 
+// steadyAfter is how many commits in a row end an outage: on a full disk a small change may still find room between two that do not.
+const steadyAfter = 5
+
 // note logs the beginning and the end of an outage.
 func (w *writer) note(err error) {
-	switch {
-	case err == nil && w.failures > 0:
-		w.log.Info("the database takes changes again", slog.Int("failures", w.failures))
-		w.failures = 0
-	case err != nil:
+	if err != nil {
+		w.good = 0
 		if w.failures++; w.failures == 1 {
 			w.log.Error("the database does not take changes; trying on", slog.Any("error", err))
 		}
+		return
+	}
+	if w.good++; w.failures > 0 && w.good >= steadyAfter {
+		w.log.Info("the database takes changes again", slog.Int("failures", w.failures))
+		w.failures = 0
 	}
 }
 
