@@ -214,6 +214,9 @@ func testLimits(t *testing.T, s auth.Store) {
 		wantEqual(t, fmt.Sprintf("use %d after a pause", i), take(t, s, one, "k", after(9999), 10*time.Second, 3), time.Duration(0))
 	}
 	wantEqual(t, "spent after a pause", take(t, s, one, "k", after(9999), 10*time.Second, 3), 10*time.Second)
+	wantEqual(t, "spent, by a clock that is a little behind", take(t, s, one, "k", after(9998), 10*time.Second, 3), 11*time.Second)
+	wantEqual(t, "when the clock was set back by an hour", take(t, s, one, "k", after(9999-3600), 10*time.Second, 3), time.Duration(0))
+	wantEqual(t, "spent after that", take(t, s, one, "k", after(9999-3600), 10*time.Second, 3), 10*time.Second)
 	update(t, s, func(tx auth.Tx) error { return tx.RefundLimit(ctx, one, "nosuch", time.Second) })
 	if err := s.Update(ctx, func(tx auth.Tx) error { _, err := tx.TakeLimit(ctx, one, "zero", now, time.Second, 0); return err }); err == nil {
 		t.Error("a burst of 0 gives no error")
