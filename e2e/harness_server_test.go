@@ -24,6 +24,7 @@ type serverOptions struct {
 	adminToken string   // DOORWARD_ADMIN_TOKEN
 	args       []string // more arguments of serve
 	env        []string // more variables
+	wrapper    []string // a command that starts the binary
 	viaEnv     bool     // give listen, data and public URL as variables, not flags
 	port       string   // of 127.0.0.1; default a free one
 	health     string   // where /readyz is, of a server that speaks HTTPS; default http://127.0.0.1:PORT
@@ -79,7 +80,8 @@ func startServer(o serverOptions) (*server, error) {
 	if s.publicURL == "" {
 		s.publicURL = "http://localhost:" + port
 	}
-	cmd := exec.Command(suite.binary, s.serveArgs()...)
+	words := append(append([]string{}, o.wrapper...), append([]string{suite.binary}, s.serveArgs()...)...)
+	cmd := exec.Command(words[0], words[1:]...)
 	database, err := databaseEnv(o.data)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (a *app) database(argument string) (namedDatabase, error) {
 		return namedDatabase{}, usageError("database: " + err.Error())
 	}
 	if strings.Contains(text, "://") {
-		return namedDatabase{url: text, name: maskDatabase(text)}, nil
+		return namedDatabase{url: text, name: sqlstore.MaskURL(text)}, nil
 	}
 	path, err := filepath.Abs(strings.TrimPrefix(text, "sqlite:"))
 	if err != nil {

@@ -138,7 +138,7 @@ func TestWriteErrorOfThePlumbing(t *testing.T) {
 		{web.Unavailable(7, errors.New("full")), 503, "The service is unavailable for now", "Retry-After", "7"},
 		{fmt.Errorf("read: %w", web.MalformedField("email", "a string")), 422, `The field "email" must be a string`, "Allow", ""},
 		{fmt.Errorf("user: %w", auth.ErrStoreBusy), 503, "The service is unavailable for now", "Retry-After", "1"},
-		{fmt.Errorf("commit: %w", auth.ErrOutcomeUnknown), 503, "The outcome of the request is unknown", "Retry-After", ""},
+		{fmt.Errorf("commit: %w", auth.ErrOutcomeUnknown), 503, "The outcome of the request is unknown", "Retry-After", "1"},
 		{&web.Error{Status: 404, Detail: "gone", Cause: &auth.Error{Code: auth.CodeNoUserForID}}, 404, "gone", "Allow", ""},
 	} {
 		got := written("", tt.err)

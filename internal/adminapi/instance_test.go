@@ -131,7 +131,7 @@ func (r *rig) killMail(id string) {
 	r.t.Helper()
 	must(r.t, r.store.Update(r.t.Context(), func(tx auth.Tx) error {
 		now := r.clock.Now()
-		claimed, err := tx.ClaimMail(r.t.Context(), "shop", "lease", now, now.Add(time.Minute), 100)
+		claimed, err := tx.ClaimMail(r.t.Context(), "shop", "lease", now, now.Add(time.Minute), 100, true)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ type Error struct {
 	Code       Code
 	Message    string
 	Field      string        // of CodeInvalidArgument
-	RetryAfter time.Duration // of CodeUnavailable and CodeTooManyAttempts
+	RetryAfter time.Duration // of CodeUnavailable, CodeOutcomeUnknown and CodeTooManyAttempts
 	cause      error
 }
 
@@ -126,7 +126,7 @@ func AsError(err error) *Error {
 	case errors.Is(err, ErrStoreBusy):
 		return &Error{Code: CodeUnavailable, Message: "the database cannot take the change now", RetryAfter: time.Second, cause: err}
 	case errors.Is(err, ErrOutcomeUnknown):
-		return &Error{Code: CodeOutcomeUnknown, Message: "the outcome is unknown; ask before trying again", cause: err}
+		return &Error{Code: CodeOutcomeUnknown, Message: "the outcome is unknown; ask before trying again", RetryAfter: time.Second, cause: err}
 	}
 	return &Error{Code: CodeInternal, Message: "internal error", cause: err}
 }

@@ -198,8 +198,9 @@ type Tx interface {
 	PutMailTemplate(ctx context.Context, t MailTemplate) error
 	DeleteMailTemplate(ctx context.Context, p ProjectID, kind MailKind, language string) error
 	CreateMail(ctx context.Context, m OutboxMail) error
-	// ClaimMail leases up to limit mails of a project that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
-	ClaimMail(ctx context.Context, p ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]OutboxMail, error)
+	// ClaimMail leases up to limit mails of a project that are due at now: queued ones, own ones whose lease ran out, and with takeOver such ones of others.
+	// Attempts grows by one.
+	ClaimMail(ctx context.Context, p ProjectID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]OutboxMail, error)
 	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
 	FinishMail(ctx context.Context, m OutboxMail) error
 	// RequeueMail makes a kept or dead mail due at now, with no attempts counted. ErrNotFound for other states.
@@ -236,8 +237,8 @@ type Tx interface {
 	// DeleteWebhook removes it with its deliveries.
 	DeleteWebhook(ctx context.Context, p ProjectID, id WebhookID) error
 	CreateWebhookDelivery(ctx context.Context, d WebhookDelivery) error
-	// ClaimWebhookDeliveries leases up to limit deliveries of a webhook that are due at now: queued ones, and ones whose lease ran out. Attempts grows by one.
-	ClaimWebhookDeliveries(ctx context.Context, p ProjectID, w WebhookID, leaseToken string, now, leaseUntil time.Time, limit int) ([]WebhookDelivery, error)
+	// ClaimWebhookDeliveries leases up to limit deliveries of a webhook that are due at now, as ClaimMail does. Attempts grows by one.
+	ClaimWebhookDeliveries(ctx context.Context, p ProjectID, w WebhookID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]WebhookDelivery, error)
 	// FinishWebhookDelivery writes State, Payload, NextAttemptAt, FinishedAt, LastStatus and LastError of a delivery that is still leased with d.LeaseToken;
 	// ErrNotFound otherwise.
 	FinishWebhookDelivery(ctx context.Context, d WebhookDelivery) error

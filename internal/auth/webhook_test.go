@@ -122,7 +122,7 @@ func (h *harness) events() []string {
 			}
 		}
 		h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { // deliver it
-			claimed, err := tx.ClaimWebhookDeliveries(h.ctx, h.id, d.Webhook, "test", h.clock.Now().Add(time.Hour), h.clock.Now().Add(2*time.Hour), 1000)
+			claimed, err := tx.ClaimWebhookDeliveries(h.ctx, h.id, d.Webhook, "test", h.clock.Now().Add(time.Hour), h.clock.Now().Add(2*time.Hour), 1000, true)
 			for _, c := range claimed {
 				c.State = auth.DeliveryDelivered
 				err = errors.Join(err, tx.FinishWebhookDelivery(h.ctx, c))

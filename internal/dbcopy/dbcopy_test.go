@@ -429,7 +429,7 @@ func TestMailInHandIsWaitedFor(t *testing.T) {
 			return err
 		}
 		var err error
-		claimed, err = tx.ClaimMail(ctx, "one", "worker", time.Now(), time.Now().Add(time.Minute), 9)
+		claimed, err = tx.ClaimMail(ctx, "one", "worker", time.Now(), time.Now().Add(time.Minute), 9, true)
 		return err
 	})
 	if err != nil {

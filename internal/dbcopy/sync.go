@@ -18,7 +18,7 @@ func (c *copier) sync(ctx context.Context, snapshot *sqlstore.Snapshot, p Progre
 	for _, t := range sqlstore.Tables() {
 		s := &tableSync{c: c, snapshot: snapshot, table: t, progress: p}
 		s.progress.Table = t.Name
-		s.progress.Of, _ = c.source.Count(ctx, t, sqlstore.Range{}) // for the display alone
+		s.progress.Of, _ = c.source.CountRows(ctx, t, sqlstore.Range{}) // for the display alone
 		err := s.run(ctx)
 		if errors.Is(err, auth.ErrConflict) {
 			err = s.runInTheClear(ctx)

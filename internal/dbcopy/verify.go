@@ -23,7 +23,7 @@ func (c *copier) verify(ctx context.Context, snapshot *sqlstore.Snapshot) (table
 	for _, t := range sqlstore.Tables() {
 		v := verification{table: t, source: t.NewTableDigest(), target: t.NewTableDigest(), found: &found}
 		progress := Progress{Step: StepVerify, Table: t.Name}
-		progress.Of, _ = c.source.Count(ctx, t, sqlstore.Range{})
+		progress.Of, _ = c.source.CountRows(ctx, t, sqlstore.Range{})
 		err := merge(t, snapshot.Rows(ctx, t, sqlstore.Range{}), target.Rows(ctx, t, sqlstore.Range{}), func(want, is sqlstore.Row) error {
 			if progress.Rows++; progress.Rows%reportEvery == 0 {
 				c.Report(progress)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/outbox"
 )
 
 // Defaults of a Worker.
@@ -19,8 +20,6 @@ const (
 	defaultPoll        = time.Second
 	defaultLease       = 2 * time.Minute
 	defaultGrace       = 10 * time.Second
-	recordTimeout      = 5 * time.Second // for one try at writing a result
-	maxStorePause      = 30 * time.Second
 )
 
 // When a mail is tried again, and when it is given up: only after both, so that neither a short outage of the SMTP server nor a long one of this program
@@ -57,7 +56,8 @@ type Outbox interface {
 //
 // A mail is leased, sent, and its result recorded. A mail that is taken by the SMTP server is not sent again, with one exception that no outbox can avoid: if
 // the program or the connection dies between the server's acknowledgement and its record, the mail is sent a second time, under the same Message-ID. Where
-// only the store is away at that moment, the worker keeps the result and records it when the store is back.
+// only the store is away at that moment, the worker keeps the result and records it when the store is back; others take nothing over until the store has
+// answered them for as long as a lease. The clocks of the machines may differ by a quarter of the lease.
 //
 // A failed mail is tried again after 10s, 20s, 40s and so on, up to an hour, each shortened by up to a fifth at random so that mails do not come in herds
 // (P51). It is dead when it was refused for good, or after at least 12 attempts and 24 hours. Dead mails keep their content, for a retry by hand.
@@ -84,6 +84,8 @@ type Worker struct {
 
 	wakeOnce sync.Once
 	wake     chan struct{}
+
+	watch *outbox.Watch
 }
 
 // Wake makes Run look for due mails at once. It never blocks, and may be called at any time from anywhere.
@@ -105,11 +107,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.Store == nil || w.Open == nil || w.PerProject == nil || w.Clock == nil || w.Jitter == nil || w.LeaseToken == "" || w.Log == nil {
 		return errors.New("mail worker: a field is not set")
 	}
-	hands, drop := w.hands(ctx)
+	w.watch = outbox.NewWatch("mail worker", w.Log, w.Clock)
+	hands, drop := outbox.Linger(ctx, positiveOr(w.Grace, defaultGrace))
 	defer drop()
 	hand := newHand(positiveOr(w.Concurrency, defaultConcurrency), positiveOr(w.Share, defaultShare))
 	done := make(chan result)
-	store := outage{log: w.Log}
 	look := true  // whether there may be due mails that there is room for
 	more := false // whether there may be due ones that there was no room for
 
@@ -118,7 +120,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			var mails []auth.OutboxMail
 			var err error
 			mails, more, err = w.claim(ctx, hand)
-			store.report(ctx, err)
+			w.watch.Note(ctx, err)
 			look = false
 			for _, m := range mails {
 				if !hand.take(m) {
@@ -127,7 +129,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				go func() { done <- result{m, w.handle(hands, m)} }()
 			}
 		}
-		pause := time.NewTimer(store.pause(positiveOr(w.Poll, defaultPoll)))
+		pause := time.NewTimer(w.watch.Pause(positiveOr(w.Poll, defaultPoll)))
 		select {
 		case <-ctx.Done():
 		case r := <-done:
@@ -146,21 +148,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// hands gives the context of the mails in hand: it ends Grace after ctx.
-func (w *Worker) hands(ctx context.Context) (context.Context, context.CancelFunc) {
-	hands, drop := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		grace := time.NewTimer(positiveOr(w.Grace, defaultGrace))
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			drop()
-		case <-hands.Done():
-		}
-	})
-	return hands, func() { stop(); drop() }
-}
-
 // claim leases what is due, as far as there is room, and tells whether there may be more. First it looks for projects that have something due, which costs the
 // store's writer nothing.
 func (w *Worker) claim(ctx context.Context, hand *hand) (claimed []auth.OutboxMail, more bool, err error) {
@@ -173,11 +160,13 @@ func (w *Worker) claim(ctx context.Context, hand *hand) (claimed []auth.OutboxMa
 	if len(shares) == 0 {
 		return nil, len(due) > 0, nil
 	}
+	lease := positiveOr(w.Lease, defaultLease)
+	takeOver := w.watch.MayTakeOver(lease)
 	err = w.Store.Update(ctx, func(tx auth.Tx) error {
 		claimed, more = nil, len(shares) < len(due)
 		now := w.Clock()
 		for _, s := range shares {
-			some, err := tx.ClaimMail(ctx, s.project, w.LeaseToken, now, now.Add(positiveOr(w.Lease, defaultLease)), s.n)
+			some, err := tx.ClaimMail(ctx, s.project, w.LeaseToken, now, now.Add(lease), s.n, takeOver)
 			if err != nil {
 				return err
 			}
@@ -265,37 +254,15 @@ func (w *Worker) backoff(attempts int) time.Duration {
 
 // record writes a result until it is written, until someone else has the mail, or until the program ends.
 func (w *Worker) record(ctx context.Context, m auth.OutboxMail) {
-	store := outage{log: w.Log}
-	for {
-		err := w.finish(ctx, m)
-		if errors.Is(err, auth.ErrNotFound) {
-			w.Log.Warn("the result of a mail was not recorded: it is deleted, or another worker took it over", mailAttr(m), slog.String("state", string(m.State)))
-			return
-		}
-		store.report(ctx, err)
-		if err == nil {
-			return
-		}
-		pause := time.NewTimer(store.pause(positiveOr(w.Poll, defaultPoll)))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			w.Log.Error("the program ends before the result of a mail was recorded; a mail that was sent may be sent again", mailAttr(m), slog.String("state", string(m.State)))
-			return
-		}
+	err := w.watch.Record(ctx, positiveOr(w.Poll, defaultPoll), auth.ErrNotFound, func(ctx context.Context) error {
+		return w.Store.Update(ctx, func(tx auth.Tx) error { return tx.FinishMail(ctx, m) })
+	})
+	switch {
+	case errors.Is(err, auth.ErrNotFound):
+		w.Log.Warn("the result of a mail was not recorded: it is deleted, or another worker took it over", mailAttr(m), slog.String("state", string(m.State)))
+	case err != nil:
+		w.Log.Error("the program ends before the result of a mail was recorded; a mail that was sent may be sent again", mailAttr(m), slog.String("state", string(m.State)))
 	}
-}
-
-// finish tries to write a result once. It does so even when the program ends right now, for a moment.
-func (w *Worker) finish(ctx context.Context, m auth.OutboxMail) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	err := w.Store.Update(ctx, func(tx auth.Tx) error { return tx.FinishMail(ctx, m) })
-	if err != nil {
-		return fmt.Errorf("record mail: %w", err)
-	}
-	return nil
 }
 
 func mailAttr(m auth.OutboxMail) slog.Attr {
@@ -307,30 +274,4 @@ func positiveOr[T int | time.Duration](v, otherwise T) T {
 		return v
 	}
 	return otherwise
-}
-
-// outage counts the store's failures in a row, and logs the first and the end of them.
-type outage struct {
-	log      *slog.Logger
-	failures int
-}
-
-func (o *outage) report(ctx context.Context, err error) {
-	switch {
-	case err == nil && o.failures > 0:
-		o.log.Info("mail worker: the store answers again", slog.Int("failures", o.failures))
-		o.failures = 0
-	case err != nil && ctx.Err() == nil:
-		if o.failures++; o.failures == 1 {
-			o.log.Error("mail worker: the store does not answer; trying on", slog.Any("error", err))
-		}
-	}
-}
-
-// pause is the time until the next try: poll while all is well, twice as long after each failure.
-func (o *outage) pause(poll time.Duration) time.Duration {
-	if o.failures == 0 {
-		return poll
-	}
-	return min(poll<<min(o.failures, 10), max(maxStorePause, poll))
 }

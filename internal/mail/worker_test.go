@@ -74,7 +74,7 @@ func isDue(m auth.OutboxMail, now time.Time) bool {
 	return m.State == auth.MailQueued && !m.NextAttemptAt.After(now) || m.State == auth.MailWorking && !m.LeaseUntil.After(now)
 }
 
-func (t memoryTx) ClaimMail(_ context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
+func (t memoryTx) ClaimMail(_ context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]auth.OutboxMail, error) {
 	if t.away != nil {
 		if err := t.away(true); err != nil {
 			return nil, err
@@ -83,7 +83,7 @@ func (t memoryTx) ClaimMail(_ context.Context, p auth.ProjectID, leaseToken stri
 	var claimed []auth.OutboxMail
 	for _, id := range sortedIDs(t.mails) {
 		m := t.mails[id]
-		if m.Project == p && isDue(m, now) && len(claimed) < limit {
+		if m.Project == p && isDue(m, now) && len(claimed) < limit && (takeOver || m.State == auth.MailQueued || m.LeaseToken == leaseToken) {
 			m.State, m.LeaseToken, m.LeaseUntil, m.Attempts = auth.MailWorking, leaseToken, leaseUntil, m.Attempts+1
 			t.mails[id] = m
 			claimed = append(claimed, m)

@@ -33,7 +33,7 @@ var (
 var answers = map[auth.Code]answer{
 	auth.CodeInternal:                answerInternal,
 	auth.CodeUnavailable:             {status: http.StatusServiceUnavailable, key: "busy", retry: true},
-	auth.CodeOutcomeUnknown:          {status: http.StatusInternalServerError, key: "outcome", retry: true},
+	auth.CodeOutcomeUnknown:          {status: http.StatusServiceUnavailable, key: "outcome", retry: true},
 	auth.CodeTooManyAttempts:         {status: http.StatusTooManyRequests, key: "attempts", retry: true},
 	auth.CodeInvalidArgument:         answerRequest,
 	auth.CodeUnauthenticated:         answerRefused,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -16,7 +17,7 @@ func openDataDir(path string) error {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return fmt.Errorf("create the data directory: %w", err)
 		}
-		return nil
+		return syncParent(path)
 	}
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -37,4 +38,19 @@ func openDataDir(path string) error {
 		return nil
 	}
 	return fmt.Errorf("data directory: others than its owner may enter %s (mode %04o); run chmod 700 %s, or choose a directory of its own with --data", path, mode, path)
+}
+
+// syncParent makes a new directory's name durable (P48); those of the files in it are their makers' business. Windows has no such call.
+func syncParent(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	parent, err := os.Open(filepath.Dir(filepath.Clean(path)))
+	if err != nil {
+		return fmt.Errorf("create the data directory: %w", err)
+	}
+	if err := errors.Join(parent.Sync(), parent.Close()); err != nil {
+		return fmt.Errorf("create the data directory: %w", err)
+	}
+	return nil
 }

@@ -45,7 +45,7 @@ func Open(ctx context.Context, c Config) (*Instance, error) {
 	if err := openDataDir(c.DataDir); err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, BeforeMigrate: beforeMigration(c)})
+	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, Log: c.Log, BeforeMigrate: beforeMigration(c)})
 	if err != nil {
 		return nil, err
 	}

@@ -521,11 +521,11 @@ func TestSchedule(t *testing.T) {
 	if len(got) != 3 || !slices.Contains(got, manual.Name) || !slices.Contains(got, kept[0]) || slices.Contains(got, kept[1]) {
 		t.Errorf("kept %v, before %v", got, kept)
 	}
-	if metrics := scrape(t, first); !strings.Contains(metrics, "doorward_backup_overdue 0") || !strings.Contains(metrics, "doorward_backup_failures_total 1") {
+	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "doorward_backup_overdue 0") || !strings.Contains(metrics, "doorward_backup_failures_total 1") {
 		t.Errorf("metrics:\n%s", metrics)
 	}
 	now.Time = now.Add(30 * time.Hour)
-	if metrics := scrape(t, first); !strings.Contains(metrics, "doorward_backup_overdue 1") {
+	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "doorward_backup_overdue 1") {
 		t.Errorf("metrics when it is overdue:\n%s", metrics)
 	}
 }
@@ -564,7 +564,7 @@ func TestScheduleLeavesTheLeaseholderAlone(t *testing.T) {
 	}
 }
 
-func scrape(t *testing.T, s *schedule) string {
+func scrapeSchedule(t *testing.T, s *schedule) string {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s)

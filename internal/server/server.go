@@ -39,6 +39,7 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
+	s.fitConnections()
 	i.registerMetrics(s.metrics.Registerer())
 	s.registerMetrics(s.metrics.Registerer())
 	var err error

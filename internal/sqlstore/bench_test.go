@@ -2,9 +2,12 @@ package sqlstore
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -29,26 +32,67 @@ func openDurable(b *testing.B) *Store {
 	return s
 }
 
-func BenchmarkUpdate(b *testing.B) {
-	for _, writers := range []int{1, 32} {
+// BenchmarkDurableCommits measures durable commits by so many writers at a time, against a loop that appends the frames of one such commit to a file and syncs it:
+// what the disk gives to a program that does not gather. Both run for a moment each, in turns, since disks change their minds.
+func BenchmarkDurableCommits(b *testing.B) {
+	for _, writers := range []int{1, 8, 32, 128} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			s := openDurable(b)
-			var next atomic.Int64
-			b.SetParallelism(writers)
-			if writers == 1 {
-				for b.Loop() {
-					benchUpdate(b, s, next.Add(1))
-				}
-			} else {
-				b.RunParallel(func(pb *testing.PB) {
-					for pb.Next() {
-						benchUpdate(b, s, next.Add(1))
-					}
-				})
+			file, err := os.Create(filepath.Join(b.TempDir(), "plain"))
+			if err != nil {
+				b.Fatal(err)
 			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+			defer file.Close()
+			var next, worst atomic.Int64
+			var commits, syncs int
+			var committing, syncing time.Duration
+			for b.Loop() {
+				start := time.Now()
+				commits += commitFor(b, s, writers, 200*time.Millisecond, &next, &worst)
+				committing += time.Since(start)
+				start = time.Now()
+				syncs += syncFor(b, file, 200*time.Millisecond)
+				syncing += time.Since(start)
+			}
+			perSecond, plain := float64(commits)/committing.Seconds(), float64(syncs)/syncing.Seconds()
+			b.ReportMetric(perSecond, "commits/s")
+			b.ReportMetric(plain, "fsyncs/s")
+			b.ReportMetric(perSecond/plain, "commits/fsync")
+			b.ReportMetric(float64(worst.Load())/1e6, "worst-ms")
 		})
 	}
+}
+
+func commitFor(b *testing.B, s *Store, writers int, d time.Duration, next, worst *atomic.Int64) int {
+	var done atomic.Int64
+	var wait sync.WaitGroup
+	end := time.Now().Add(d)
+	for range writers {
+		wait.Go(func() {
+			for time.Now().Before(end) {
+				start := time.Now()
+				benchUpdate(b, s, next.Add(1))
+				done.Add(1)
+				for took, before := int64(time.Since(start)), worst.Load(); took > before && !worst.CompareAndSwap(before, took); before = worst.Load() {
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return int(done.Load())
+}
+
+func syncFor(b *testing.B, file *os.File, d time.Duration) (syncs int) {
+	frames := make([]byte, 4*4120)
+	for end := time.Now().Add(d); time.Now().Before(end); syncs++ {
+		if _, err := file.Write(frames); err != nil {
+			b.Fatal(err)
+		}
+		if err := file.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return syncs
 }
 
 func benchUpdate(b *testing.B, s *Store, n int64) {

@@ -66,10 +66,19 @@ func sqliteKind(err error) error {
 	return nil
 }
 
-// sqliteCommitUnknown tells whether a commit that failed may have reached the disk: the log was written and only its sync failed.
+// sqliteCommitUnknown tells whether a commit that failed may have reached the disk. It has not where SQLite did not begin to write the log, or could not
+// write it whole. After any other error the whole log may be there, and a restart would find the commit in it: the sync failed, or the index of the log,
+// which comes last.
 func sqliteCommitUnknown(err error) bool {
 	var e *sqlite.Error
-	return !errors.As(err, &e) || e.Code() == sqlite3.SQLITE_IOERR_FSYNC || e.Code() == sqlite3.SQLITE_IOERR_DIR_FSYNC
+	if !errors.As(err, &e) {
+		return true
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT:
+		return false
+	}
+	return true
 }
 
 // SQLSTATE codes; see appendix A of the PostgreSQL manual.

@@ -8,10 +8,15 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
+// clockSkew is how far the clocks of several processes may be apart.
+const clockSkew = 5 * time.Minute
+
 var errBurst = errors.New("a limit needs a burst of at least 1")
 
 // TakeLimit keeps for each key the instant up to which its uses are paid for, as GCRA does: each use moves it one interval on from itself or from now,
-// whichever is later, and it may not get further than burst intervals ahead of now. Intervals count in milliseconds.
+// whichever is later, and it may not get further than burst intervals ahead of now. Intervals count in milliseconds. An instant much
+// further ahead is of a clock that was set back since, or of a limit that was wider: it counts as burst intervals, so that nobody waits for the clock to get
+// there again (P53).
 func (t *tx) TakeLimit(ctx context.Context, p auth.ProjectID, key string, now time.Time, interval time.Duration, burst int) (time.Duration, error) {
 	if burst < 1 {
 		return 0, errBurst
@@ -20,8 +25,8 @@ func (t *tx) TakeLimit(ctx context.Context, p auth.ProjectID, key string, now ti
 	present := unixMilli(now)
 	latest := present + int64(burst-1)*step // of the stored instant, for one more use
 	n, err := t.q.exec(ctx, `INSERT INTO limits (project, limit_key, arrival) VALUES ($1, $2, $3)
-		ON CONFLICT (project, limit_key) DO UPDATE SET arrival = CASE WHEN limits.arrival > $4 THEN limits.arrival + $5 ELSE $3 END WHERE limits.arrival <= $6`,
-		p, key, present+step, present, step, latest)
+		ON CONFLICT (project, limit_key) DO UPDATE SET arrival = CASE WHEN limits.arrival > $7 THEN $8 WHEN limits.arrival > $4 THEN limits.arrival + $5 ELSE $3 END
+		WHERE limits.arrival <= $6 OR limits.arrival > $7`, p, key, present+step, present, step, latest, latest+step+milliseconds(clockSkew), latest+step)
 	if err != nil || n > 0 {
 		return 0, err
 	}

@@ -101,14 +101,22 @@ func (r reader) DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, e
 		(SELECT 1 FROM outbox o WHERE o.project = p.id AND o.due_at IS NOT NULL AND o.due_at <= $1) ORDER BY p.id`, now)
 }
 
+// unlessLeased leaves out what another worker has leased, in a statement whose $1 is the state of leased rows and whose $2 is the lease token.
+func unlessLeased(takeOver bool) string {
+	if takeOver {
+		return ""
+	}
+	return ` AND (state <> $1 OR lease_token = $2)`
+}
+
 // ClaimMail gives the mails that wait longest, in the order of their ids.
-func (t *tx) ClaimMail(ctx context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
+func (t *tx) ClaimMail(ctx context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]auth.OutboxMail, error) {
 	if ok, err := t.givesWorkOut(ctx); err != nil || !ok {
 		return nil, err
 	}
 	claimed, err := list(ctx, t.q, mailFields, `UPDATE outbox SET state = $1, lease_token = $2, lease_until = $3, due_at = $3, attempts = attempts + 1
-		WHERE project = $4 AND id IN (SELECT id FROM outbox WHERE project = $4 AND due_at IS NOT NULL AND due_at <= $5 ORDER BY due_at LIMIT $6)
-		RETURNING `+mailColumns, auth.MailWorking, leaseToken, leaseUntil, p, now, max(0, limit))
+		WHERE project = $4 AND id IN (SELECT id FROM outbox WHERE project = $4 AND due_at IS NOT NULL AND due_at <= $5`+unlessLeased(takeOver)+`
+		ORDER BY due_at LIMIT $6) RETURNING `+mailColumns, auth.MailWorking, leaseToken, leaseUntil, p, now, max(0, limit))
 	slices.SortFunc(claimed, func(a, b auth.OutboxMail) int { return cmp.Compare(a.ID, b.ID) })
 	return claimed, err
 }

@@ -89,11 +89,11 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 		}
 		claim := func() (mails, deliveries int) {
 			err := s.Update(ctx, func(tx auth.Tx) error {
-				m, err := tx.ClaimMail(ctx, "one", "worker", noon, noon.Add(time.Minute), 9)
+				m, err := tx.ClaimMail(ctx, "one", "worker", noon, noon.Add(time.Minute), 9, true)
 				if err != nil {
 					return err
 				}
-				d, err := tx.ClaimWebhookDeliveries(ctx, "one", "hook", "worker", noon, noon.Add(time.Minute), 9)
+				d, err := tx.ClaimWebhookDeliveries(ctx, "one", "hook", "worker", noon, noon.Add(time.Minute), 9, true)
 				mails, deliveries = len(m), len(d)
 				return err
 			})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -30,6 +31,15 @@ type Options struct {
 	BeforeMigrate func(ctx context.Context, from, to int64) error
 
 	migrations fs.FS // of tests, in place of the program's own
+	// Log takes what no caller is told: the beginning and the end of an outage. nil logs nothing.
+	Log *slog.Logger
+}
+
+func (o Options) log() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Log
 }
 
 // Store is an [auth.Store]. Make one with [Open].
@@ -89,7 +99,12 @@ func (s *Store) rawUpdate(ctx context.Context, run func(*querier) error) error {
 
 // Count runs f in one transaction; see [auth.Store].
 func (s *Store) Count(ctx context.Context, f func(auth.Limits) error) error {
-	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	run := func(q *querier) error {
+		if err := checkOpen(ctx, q); err != nil {
+			return err
+		}
+		return f(&tx{reader{q}})
+	}
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}

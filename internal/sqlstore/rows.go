@@ -442,7 +442,7 @@ func (k Kind) takes(v any) bool {
 	return false
 }
 
-// Count is [Snapshot.Count] without a snapshot.
-func (s *Store) Count(ctx context.Context, t Table, r Range) (int64, error) {
+// CountRows is [Snapshot.Count] without a snapshot.
+func (s *Store) CountRows(ctx context.Context, t Table, r Range) (int64, error) {
 	return countRows(ctx, s.reader.q, t, r)
 }

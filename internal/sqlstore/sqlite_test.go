@@ -69,9 +69,10 @@ func TestPragmas(t *testing.T) {
 			}
 		}
 	}
-	check(s.q, map[string]string{"query_only": "1", "journal_mode": "wal", "mmap_size": "0"})
+	check(s.q, map[string]string{"query_only": "1", "journal_mode": "wal", "mmap_size": "0", "synchronous": "2", "checkpoint_fullfsync": "1"})
 	err = s.writer.update(t.Context(), func(q *querier) error {
-		check(q, map[string]string{"synchronous": "2", "foreign_keys": "1", "journal_mode": "wal", "busy_timeout": "10000"})
+		check(q, map[string]string{"synchronous": "2", "foreign_keys": "1", "journal_mode": "wal", "busy_timeout": "10000",
+			"fullfsync": "1", "checkpoint_fullfsync": "1", "wal_autocheckpoint": "0"})
 		return nil
 	})
 	if err != nil {

@@ -59,6 +59,26 @@ func (t *turns) leave() {
 	}
 }
 
+// takeAll waits until nobody reads, and has others wait until release.
+func (t *turns) takeAll(ctx context.Context) (release func(), err error) {
+	taken := 0
+	release = func() {
+		for range taken {
+			<-t.free
+		}
+	}
+	for range cap(t.free) {
+		select {
+		case t.free <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			release()
+			return nil, fmt.Errorf("%w: reads do not end", auth.ErrStoreBusy)
+		}
+	}
+	return release, nil
+}
+
 // explain tells why a statement failed, given the context that take gave: what an interrupted one says depends on where it was.
 func (t *turns) explain(ctx context.Context, err error) error {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -26,7 +27,14 @@ var (
 type writer struct {
 	db   *sql.DB
 	conn *sql.Conn // nil before the first batch, and after it broke
-	run  runner    // on conn
+	run  *prepared // on conn
+
+	path        string
+	readers     []readers // the other connections to the file
+	checkpoints checkpoints
+	failures    int // of commits, since the outage began
+	good        int // commits in a row
+	log         *slog.Logger
 
 	mu      sync.Mutex
 	waiting []*pending
@@ -43,8 +51,9 @@ type pending struct {
 	fate chan error    // what became of the change; never blocks the writer
 }
 
-func startWriter(db *sql.DB) *writer {
-	w := &writer{db: db, wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+func startWriter(db *sql.DB, path string, log *slog.Logger, others ...readers) *writer {
+	w := &writer{db: db, path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
 }
@@ -124,6 +133,13 @@ func (w *writer) work() {
 	for range w.wake {
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.commit(batch)
+			w.tidy()
+		}
+	}
+	if w.checkpoints.suspect { // the last connection would checkpoint when it closes
+		if err := w.closeAll(); err != nil {
+			w.log.Error("the database is not closed; the next start reads its log", slog.Any("error", err))
+			return
 		}
 	}
 	w.drop()
@@ -132,6 +148,7 @@ func (w *writer) work() {
 // commit runs a batch in one transaction and answers every member.
 func (w *writer) commit(batch []*pending) {
 	if err := w.begin(); err != nil {
+		w.note(err)
 		answer(batch, err)
 		return
 	}
@@ -140,6 +157,7 @@ func (w *writer) commit(batch []*pending) {
 		ok, err := w.perform(p)
 		if err != nil { // the transaction is lost: nothing of it was committed
 			w.rollback()
+			w.note(err)
 			answer(append(kept, batch[i:]...), err)
 			return
 		}
@@ -147,7 +165,27 @@ func (w *writer) commit(batch []*pending) {
 			kept = append(kept, p)
 		}
 	}
-	answer(kept, w.end())
+	err := w.end()
+	w.note(err)
+	answer(kept, err)
+}
+
+// steadyAfter is how many commits in a row end an outage: on a full disk a small change may still find room between two that do not.
+const steadyAfter = 5
+
+// note logs the beginning and the end of an outage.
+func (w *writer) note(err error) {
+	if err != nil {
+		w.good = 0
+		if w.failures++; w.failures == 1 {
+			w.log.Error("the database does not take changes; trying on", slog.Any("error", err))
+		}
+		return
+	}
+	if w.good++; w.failures > 0 && w.good >= steadyAfter {
+		w.log.Info("the database takes changes again", slog.Int("failures", w.failures))
+		w.failures = 0
+	}
 }
 
 func answer(batch []*pending, err error) {
@@ -188,17 +226,25 @@ func (w *writer) perform(p *pending) (bool, error) {
 
 // begin starts a transaction that holds the write lock, on a new connection where the last one broke.
 func (w *writer) begin() error {
-	if w.conn == nil {
-		conn, err := w.db.Conn(context.Background())
-		if err != nil {
-			return busy(err)
-		}
-		w.conn, w.run = conn, &prepared{on: conn}
+	if err := w.connect(); err != nil {
+		return err
 	}
 	if err := w.exec(`BEGIN IMMEDIATE`); err != nil {
 		w.rollback()
 		return err
 	}
+	return nil
+}
+
+func (w *writer) connect() error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := w.db.Conn(context.Background())
+	if err != nil {
+		return busy(err)
+	}
+	w.conn, w.run = conn, &prepared{on: conn}
 	return nil
 }
 
@@ -231,9 +277,7 @@ func (w *writer) rollback() {
 
 func (w *writer) drop() {
 	if w.conn != nil {
-		if run, ok := w.run.(*prepared); ok {
-			run.close()
-		}
+		w.run.close()
 		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // never goes back to the pool
 		_ = w.conn.Close()
 		w.conn, w.run = nil, nil

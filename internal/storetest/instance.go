@@ -100,7 +100,7 @@ func testOutboxLeases(t *testing.T, s auth.Store) {
 	claim := func(token string, at, until time.Time, limit int) (mails []auth.OutboxMail) {
 		t.Helper()
 		update(t, s, func(tx auth.Tx) (err error) {
-			mails, err = tx.ClaimMail(ctx, one, token, at, until, limit)
+			mails, err = tx.ClaimMail(ctx, one, token, at, until, limit, true)
 			return err
 		})
 		return mails
@@ -129,9 +129,20 @@ func testOutboxLeases(t *testing.T, s auth.Store) {
 	wantEqual(t, "sent mail", must[auth.OutboxMail](t)(s.GetMail(ctx, one, "m2")),
 		auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, NextAttemptAt: time.Time{}, Attempts: 1, FinishedAt: after(2)})
 
+	var own, others []auth.OutboxMail
+	update(t, s, func(tx auth.Tx) (err error) { // not taken over: what waits in the queue, and nothing that another has leased
+		others, err = tx.ClaimMail(ctx, one, "worker5", after(60), after(60), 9, false)
+		return errors.Join(err, tx.FinishMail(ctx, auth.OutboxMail{Project: one, ID: "m3", State: auth.MailQueued, NextAttemptAt: after(1), LeaseToken: "worker5"}))
+	})
+	wantEqual(t, "without a take-over", mailIDs(others), []string{"m3"})
+	update(t, s, func(tx auth.Tx) (err error) {
+		own, err = tx.ClaimMail(ctx, one, "worker2", after(60), after(60), 9, false)
+		return err
+	})
+	wantEqual(t, "its own, and the queue", mailIDs(own), []string{"m1", "m3"})
 	again := claim("worker4", after(60), after(120), 9) // the lease of m1 ran out, m3 is due
 	wantEqual(t, "after the lease", mailIDs(again), []string{"m1", "m3"})
-	wantEqual(t, "attempts", []int{again[0].Attempts, again[1].Attempts}, []int{2, 1})
+	wantEqual(t, "attempts", []int{again[0].Attempts, again[1].Attempts}, []int{3, 3})
 	wantError(t, "FinishMail of the late worker", finish(auth.OutboxMail{Project: one, ID: "m1", State: auth.MailSent, LeaseToken: "worker2"}), auth.ErrNotFound)
 	retry := auth.OutboxMail{Project: one, ID: "m1", State: auth.MailQueued, LeaseToken: "worker4", NextAttemptAt: after(300), LastError: "timeout", Sealed: []byte("x")}
 	wantError(t, "FinishMail for a retry", finish(retry), nil)
@@ -205,6 +216,9 @@ func testLimits(t *testing.T, s auth.Store) {
 		wantEqual(t, fmt.Sprintf("use %d after a pause", i), take(t, s, one, "k", after(9999), 10*time.Second, 3), time.Duration(0))
 	}
 	wantEqual(t, "spent after a pause", take(t, s, one, "k", after(9999), 10*time.Second, 3), 10*time.Second)
+	wantEqual(t, "spent, by a clock that is a little behind", take(t, s, one, "k", after(9998), 10*time.Second, 3), 11*time.Second)
+	wantEqual(t, "when the clock was set back by an hour", take(t, s, one, "k", after(9999-3600), 10*time.Second, 3), time.Duration(0))
+	wantEqual(t, "spent after that", take(t, s, one, "k", after(9999-3600), 10*time.Second, 3), 10*time.Second)
 	update(t, s, func(tx auth.Tx) error { return tx.RefundLimit(ctx, one, "nosuch", time.Second) })
 	if err := s.Update(ctx, func(tx auth.Tx) error { _, err := tx.TakeLimit(ctx, one, "zero", now, time.Second, 0); return err }); err == nil {
 		t.Error("a burst of 0 gives no error")

@@ -338,10 +338,10 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 		return tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: two, ID: "new", Webhook: "hook", State: auth.DeliveryQueued})
 	}),
 	"ClaimMail": func(ctx context.Context, tx auth.Tx) (any, error) {
-		return tx.ClaimMail(ctx, two, "thief", after(99), after(199), 9)
+		return tx.ClaimMail(ctx, two, "thief", after(99), after(199), 9, true)
 	},
 	"ClaimWebhookDeliveries": func(ctx context.Context, tx auth.Tx) (any, error) {
-		return tx.ClaimWebhookDeliveries(ctx, two, "hook", "thief", after(99), after(199), 9)
+		return tx.ClaimWebhookDeliveries(ctx, two, "hook", "thief", after(99), after(199), 9, true)
 	},
 	"FinishWebhookDelivery": found(func(ctx context.Context, tx auth.Tx) error {
 		return tx.FinishWebhookDelivery(ctx, auth.WebhookDelivery{Project: two, ID: "leased", State: auth.DeliveryDelivered, LeaseToken: "worker"})

@@ -186,7 +186,7 @@ func testRaceForMail(t *testing.T, s auth.Store) {
 	})
 	var claimed [10]int
 	race(t, s, len(claimed), nil, func(ctx context.Context, tx auth.Tx, i int) error {
-		mails, err := tx.ClaimMail(ctx, one, fmt.Sprintf("worker%d", i), now, after(60), 4)
+		mails, err := tx.ClaimMail(ctx, one, fmt.Sprintf("worker%d", i), now, after(60), 4, true)
 		claimed[i] = len(mails)
 		return err
 	})

@@ -123,7 +123,7 @@ func testWebhookLeases(t *testing.T, s auth.Store) {
 	claim := func(token string, at, until time.Time, limit int) (list []auth.WebhookDelivery) {
 		t.Helper()
 		update(t, s, func(tx auth.Tx) (err error) {
-			list, err = tx.ClaimWebhookDeliveries(ctx, one, "a", token, at, until, limit)
+			list, err = tx.ClaimWebhookDeliveries(ctx, one, "a", token, at, until, limit, true)
 			return err
 		})
 		return list
@@ -148,6 +148,17 @@ func testWebhookLeases(t *testing.T, s auth.Store) {
 	wantEqual(t, "delivered", must[[]auth.WebhookDelivery](t)(s.ListWebhookDeliveries(ctx, one, auth.DeliveryFilter{State: auth.DeliveryDelivered, Limit: 9})), []auth.WebhookDelivery{done})
 
 	wantEqual(t, "due after the lease", must[[]auth.DueWebhook](t)(s.DueWebhooks(ctx, after(60)))[:2], []auth.DueWebhook{{Project: one, Webhook: "a"}, {Project: one, Webhook: "b"}})
+	var queue, own []auth.WebhookDelivery
+	update(t, s, func(tx auth.Tx) (err error) { // not taken over: what waits in the queue, and nothing that another has leased
+		queue, err = tx.ClaimWebhookDeliveries(ctx, one, "a", "worker5", after(60), after(60), 9, false)
+		return err
+	})
+	wantEqual(t, "without a take-over", deliveryIDs(queue), []string{"m3"})
+	update(t, s, func(tx auth.Tx) (err error) {
+		own, err = tx.ClaimWebhookDeliveries(ctx, one, "a", "worker2", after(60), after(60), 9, false)
+		return err
+	})
+	wantEqual(t, "its own once more", deliveryIDs(own), []string{"m1"})
 	again := claim("worker4", after(60), after(120), 9)
 	wantEqual(t, "after the lease", deliveryIDs(again), []string{"m1", "m3"})
 	retry := again[0]

@@ -11,15 +11,14 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/outbox"
 )
 
 // Defaults of a Worker.
 const (
-	defaultPoll   = time.Second
-	defaultLease  = 30 * time.Second
-	defaultGrace  = 10 * time.Second
-	recordTimeout = 5 * time.Second // for one try at writing a result
-	maxStorePause = 30 * time.Second
+	defaultPoll  = time.Second
+	defaultLease = 30 * time.Second
+	defaultGrace = 10 * time.Second
 )
 
 // How many deliveries are in hand at a time: a receiver that hangs holds up its own, at most, and never those of other projects.
@@ -70,6 +69,8 @@ type Worker struct {
 	wake     chan struct{}
 
 	delivered, failed atomic.Int64
+
+	watch *outbox.Watch
 }
 
 // Wake makes Run look for due deliveries at once. It never blocks, and may be called at any time from anywhere.
@@ -94,11 +95,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.Store == nil || w.Events == nil || w.Client == nil || w.Clock == nil || w.Jitter == nil || w.LeaseToken == "" || w.Log == nil {
 		return errors.New("webhook worker: a field is not set")
 	}
-	working, drop := w.working(ctx)
+	w.watch = outbox.NewWatch("webhook worker", w.Log, w.Clock)
+	working, drop := outbox.Linger(ctx, positiveOr(w.Grace, defaultGrace))
 	defer drop()
 	hand := newHand()
 	done := make(chan auth.WebhookDelivery, maxInHand)
-	failures := 0
 	look := true  // whether there may be due deliveries that there is room for
 	more := false // whether there may be due ones that there was no room for
 	for ctx.Err() == nil {
@@ -106,7 +107,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			var claimed []auth.WebhookDelivery
 			var err error
 			claimed, more, err = w.claim(ctx, hand)
-			failures, look = w.report(ctx, failures, err), false
+			w.watch.Note(ctx, err)
+			look = false
 			for _, d := range claimed {
 				if !hand.take(d) {
 					continue // its lease ran out while its result waits for the store; whoever has it records it
@@ -117,7 +119,7 @@ func (w *Worker) Run(ctx context.Context) error {
 				}()
 			}
 		}
-		pause := time.NewTimer(storePause(positiveOr(w.Poll, defaultPoll), failures))
+		pause := time.NewTimer(w.watch.Pause(positiveOr(w.Poll, defaultPoll)))
 		select {
 		case <-ctx.Done():
 		case d := <-done:
@@ -136,21 +138,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// working gives the context of the deliveries in hand: it ends Grace after ctx.
-func (w *Worker) working(ctx context.Context) (context.Context, context.CancelFunc) {
-	working, drop := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		grace := time.NewTimer(positiveOr(w.Grace, defaultGrace))
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			drop()
-		case <-working.Done():
-		}
-	})
-	return working, func() { stop(); drop() }
-}
-
 // claim leases what is due, as far as there is room, and tells whether there may be more. First it looks for webhooks that have something due, which costs the store's
 // writer nothing.
 func (w *Worker) claim(ctx context.Context, hand *hand) (claimed []auth.WebhookDelivery, more bool, err error) {
@@ -163,12 +150,13 @@ func (w *Worker) claim(ctx context.Context, hand *hand) (claimed []auth.WebhookD
 	if len(shares) == 0 {
 		return nil, len(due) > 0, nil
 	}
+	lease := positiveOr(w.Lease, defaultLease)
+	takeOver := w.watch.MayTakeOver(lease)
 	err = w.Store.Update(ctx, func(tx auth.Tx) error {
 		claimed, more = nil, len(shares) < len(due)
 		now := w.Clock()
-		until := now.Add(positiveOr(w.Lease, defaultLease))
 		for _, s := range shares {
-			some, err := tx.ClaimWebhookDeliveries(ctx, s.of.Project, s.of.Webhook, w.LeaseToken, now, until, s.n)
+			some, err := tx.ClaimWebhookDeliveries(ctx, s.of.Project, s.of.Webhook, w.LeaseToken, now, now.Add(lease), s.n, takeOver)
 			if err != nil {
 				return err
 			}
@@ -256,58 +244,15 @@ func (w *Worker) send(ctx context.Context, d auth.WebhookDelivery) (answer auth.
 
 // record writes a result until it is written, until someone else has the delivery, or until the program ends.
 func (w *Worker) record(ctx context.Context, d auth.WebhookDelivery) {
-	for failures := 0; ; {
-		err := w.finish(ctx, d)
-		if errors.Is(err, auth.ErrNotFound) {
-			w.Log.Warn("the result of a delivery was not recorded: it is deleted, or another worker took it over", attrs(d), slog.String("state", string(d.State)))
-			return
-		}
-		if failures = w.report(ctx, failures, err); err == nil {
-			return
-		}
-		pause := time.NewTimer(storePause(positiveOr(w.Poll, defaultPoll), failures))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			w.Log.Error("the program ends before the result of a delivery was recorded; it may be sent again", attrs(d), slog.String("state", string(d.State)))
-			return
-		}
-	}
-}
-
-// finish tries to write a result once. It does so even when the program ends right now, for a moment.
-func (w *Worker) finish(ctx context.Context, d auth.WebhookDelivery) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	err := w.Store.Update(ctx, func(tx auth.Tx) error { return tx.FinishWebhookDelivery(ctx, d) })
-	if err != nil {
-		return fmt.Errorf("record delivery: %w", err)
-	}
-	return nil
-}
-
-// report logs the beginning and the end of an outage of the store, and counts its failures.
-func (w *Worker) report(ctx context.Context, failures int, err error) int {
+	err := w.watch.Record(ctx, positiveOr(w.Poll, defaultPoll), auth.ErrNotFound, func(ctx context.Context) error {
+		return w.Store.Update(ctx, func(tx auth.Tx) error { return tx.FinishWebhookDelivery(ctx, d) })
+	})
 	switch {
-	case err == nil && failures > 0:
-		w.Log.Info("webhook worker: the store answers again", slog.Int("failures", failures))
-		return 0
-	case err != nil && ctx.Err() == nil:
-		if failures == 0 {
-			w.Log.Error("webhook worker: the store does not answer; trying on", slog.Any("error", err))
-		}
-		return failures + 1
+	case errors.Is(err, auth.ErrNotFound):
+		w.Log.Warn("the result of a delivery was not recorded: it is deleted, or another worker took it over", attrs(d), slog.String("state", string(d.State)))
+	case err != nil:
+		w.Log.Error("the program ends before the result of a delivery was recorded; it may be sent again", attrs(d), slog.String("state", string(d.State)))
 	}
-	return failures
-}
-
-// storePause is the time until the next try: poll while all is well, twice as long after each failure.
-func storePause(poll time.Duration, failures int) time.Duration {
-	if failures == 0 {
-		return poll
-	}
-	return min(poll<<min(failures, 10), max(maxStorePause, poll))
 }
 
 func attrs(d auth.WebhookDelivery) slog.Attr {
