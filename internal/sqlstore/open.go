@@ -29,6 +29,7 @@ type Store struct {
 	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
+	fence   *fence   // of PostgreSQL; nil on SQLite
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -66,6 +67,9 @@ func (s *Store) Close() error {
 	var err error
 	if s.writer != nil {
 		err = s.writer.close()
+	}
+	if s.fence != nil {
+		s.fence.close()
 	}
 	return errors.Join(err, s.probing.Close(), s.pool.Close())
 }

@@ -33,7 +33,8 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	pool := stdlib.OpenDB(*config)
+	fence := startFence(ctx, config)
+	pool := stdlib.OpenDB(*config, fence.option())
 	conns := o.MaxConns
 	if conns <= 0 {
 		conns = postgresConns
@@ -42,13 +43,14 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	pool.SetMaxIdleConns(min(conns, postgresIdleConns))
 	pool.SetConnMaxLifetime(time.Hour)
 	if err := preparePostgres(ctx, pool); err != nil {
+		fence.close()
 		return nil, errors.Join(err, pool.Close())
 	}
-	probing := stdlib.OpenDB(*config)
+	probing := stdlib.OpenDB(*config, fence.option())
 	probing.SetMaxOpenConns(1)
 	probing.SetConnMaxLifetime(time.Hour)
 	probe := &querier{run: probing, engine: postgresEngine}
-	return &Store{reader: reader{&querier{run: pool, engine: postgresEngine}}, pool: pool, probe: probe, probing: probing}, nil
+	return &Store{reader: reader{&querier{run: pool, engine: postgresEngine}}, pool: pool, probe: probe, probing: probing, fence: fence}, nil
 }
 
 func setDefault(params map[string]string, name, value string) {

@@ -1,0 +1,190 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	fenceEvery = time.Second     // how often each server is asked for its timeline
+	fenceFirst = 2 * time.Second // how long the start waits for servers that do not answer
+)
+
+// timelineKey is where a connection keeps the timeline of its server.
+const timelineKey = "doorward.timeline"
+
+// fence keeps a former primary out. After a failover the old primary may come back and take itself for the primary still: it accepts connections and answers
+// reads, with what was revoked since alive again. Each promotion begins a new timeline of PostgreSQL, with a higher number, so the server with the highest is
+// the right one, and a connection to one with a lower is refused, or dropped from the pool before its next use.
+//
+// Where several servers are named, each is asked once a second, so that a process that has no connection to the new primary yet learns of it. Engines
+// without timelines are not fenced: their replication has no such state.
+type fence struct {
+	newest atomic.Uint32 // the highest timeline that any server told; 0 where none has told one
+	end    context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// startFence puts the fence into config. It returns once every server that the URL names has answered or failed, or after a moment.
+func startFence(ctx context.Context, config *pgx.ConnConfig) *fence {
+	watching, end := context.WithCancel(context.WithoutCancel(ctx))
+	f := &fence{end: end}
+	hosts := separateHosts(config)
+	validate := config.ValidateConnect
+	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if validate != nil {
+			if err := validate(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return f.admit(ctx, conn)
+	}
+	if len(hosts) > 1 {
+		f.watchAll(watching, hosts)
+	}
+	return f
+}
+
+// option has the pool drop connections to a former primary.
+func (f *fence) option() stdlib.OptionOpenDB {
+	return stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
+		if timeline, _ := conn.PgConn().CustomData()[timelineKey].(uint32); timeline < f.newest.Load() {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+}
+
+// close ends the watching of the servers.
+func (f *fence) close() {
+	f.end()
+	f.ended.Wait()
+}
+
+// admit reads the timeline of a new connection's server, and refuses one that another has overtaken.
+func (f *fence) admit(ctx context.Context, conn *pgconn.PgConn) error {
+	timeline, err := readTimeline(ctx, conn)
+	if err != nil {
+		return err
+	}
+	f.raise(timeline)
+	if newest := f.newest.Load(); timeline < newest {
+		return fmt.Errorf("this server is on timeline %d and another one was promoted to %d: it is a former primary, or no primary at all", timeline, newest)
+	}
+	conn.CustomData()[timelineKey] = timeline
+	return nil
+}
+
+func (f *fence) raise(timeline uint32) {
+	for {
+		newest := f.newest.Load()
+		if timeline <= newest || f.newest.CompareAndSwap(newest, timeline) {
+			return
+		}
+	}
+}
+
+// watchAll asks each server from now on, and waits for the first round.
+func (f *fence) watchAll(ctx context.Context, hosts []*pgx.ConnConfig) {
+	var first sync.WaitGroup
+	first.Add(len(hosts))
+	for _, host := range hosts {
+		f.ended.Go(func() { f.watch(ctx, host, sync.OnceFunc(first.Done)) })
+	}
+	asked := make(chan struct{})
+	go func() { first.Wait(); close(asked) }()
+	wait := time.NewTimer(fenceFirst)
+	defer wait.Stop()
+	select {
+	case <-asked:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
+
+// watch asks one server again and again, on a connection of its own. It calls asked after each time.
+func (f *fence) watch(ctx context.Context, host *pgx.ConnConfig, asked func()) {
+	defer asked()
+	var conn *pgconn.PgConn
+	for ctx.Err() == nil {
+		conn = f.look(ctx, host, conn)
+		asked()
+		_ = pause(ctx, fenceEvery)
+	}
+	if conn != nil {
+		_ = conn.Close(ctx)
+	}
+}
+
+// look asks one server once, over conn or a new connection. It gives the connection for the next time; nil where it broke or none could be made.
+func (f *fence) look(ctx context.Context, host *pgx.ConnConfig, conn *pgconn.PgConn) *pgconn.PgConn {
+	ctx, cancel := context.WithTimeout(ctx, host.ConnectTimeout)
+	defer cancel()
+	var err error
+	if conn == nil {
+		if conn, err = pgconn.ConnectConfig(ctx, &host.Config); err != nil {
+			return nil // who needs a connection tells why there is none
+		}
+	}
+	timeline, err := readTimeline(ctx, conn)
+	if err != nil {
+		_ = conn.Close(ctx)
+		return nil
+	}
+	f.raise(timeline)
+	return conn
+}
+
+// The name of a file of the write-ahead log begins with the timeline, eight hexadecimal digits. A standby has none of its own.
+const timelineStatement = `SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_walfile_name(pg_current_wal_lsn()) END`
+
+// readTimeline gives the timeline that a server writes; 0 for a standby, and for an engine that has no timelines or does not tell.
+func readTimeline(ctx context.Context, conn *pgconn.PgConn) (uint32, error) {
+	results, err := conn.Exec(ctx, timelineStatement).ReadAll()
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" {
+		return 0, nil // no such function, or not for this role
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1 || len(results[0].Rows[0][0]) < 8 {
+		return 0, nil
+	}
+	timeline, err := strconv.ParseUint(string(results[0].Rows[0][0][:8]), 16, 32)
+	if err != nil {
+		return 0, nil //nolint:nilerr // an engine with other names
+	}
+	return uint32(timeline), nil
+}
+
+// separateHosts gives a configuration for each server that the URL names.
+func separateHosts(config *pgx.ConnConfig) []*pgx.ConnConfig {
+	all := append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
+	var hosts []*pgx.ConnConfig
+	byAddress := map[string]*pgx.ConnConfig{}
+	for _, one := range all {
+		address := net.JoinHostPort(one.Host, strconv.Itoa(int(one.Port)))
+		if first := byAddress[address]; first != nil {
+			first.Fallbacks = append(first.Fallbacks, one) // the same server, with other TLS
+			continue
+		}
+		host := config.Copy()
+		host.Host, host.Port, host.TLSConfig, host.Fallbacks = one.Host, one.Port, one.TLSConfig, nil
+		host.ValidateConnect = nil // a standby is to answer, too: it may be promoted
+		byAddress[address] = host
+		hosts = append(hosts, host)
+	}
+	return hosts
+}

@@ -1,0 +1,93 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/sqlstore"
+	"github.com/doorward/doorward/internal/storetest/pgtest"
+)
+
+// A server that another has overtaken gets neither new connections nor another turn on those that are open.
+func TestFormerPrimaryIsKeptOut(t *testing.T) {
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: pgtest.URL(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Timeline() == 0 {
+		t.Fatal("the store did not read the server's timeline")
+	}
+	change := func() error {
+		return s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) })
+	}
+	if err := change(); err != nil {
+		t.Fatal(err)
+	}
+	s.RaiseTimeline(s.Timeline() + 1)
+	if _, err := s.GetProject(t.Context(), "p"); !errors.Is(err, auth.ErrStoreBusy) || !strings.Contains(err.Error(), "former primary") {
+		t.Errorf("a read: %v, want busy because of a former primary", err)
+	}
+	if err := change(); !errors.Is(err, auth.ErrStoreBusy) {
+		t.Errorf("a change: %v, want busy", err)
+	}
+	if err := s.Ping(t.Context()); !errors.Is(err, auth.ErrStoreBusy) {
+		t.Errorf("the probe: %v, want busy", err)
+	}
+}
+
+// A role that may not ask for the timeline, or an engine that has none, goes without the fence.
+func TestNoTimelineNoFence(t *testing.T) {
+	url := pgtest.URL(t)
+	for _, statement := range []string{`REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC`, `DROP ROLE IF EXISTS plain`, `CREATE ROLE plain LOGIN`,
+		`GRANT ALL ON ALL TABLES IN SCHEMA public TO plain`} {
+		execPostgres(t, url, statement)
+	}
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: strings.Replace(url, "user=postgres", "user=plain", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Timeline() != 0 {
+		t.Fatalf("timeline %d, want none", s.Timeline())
+	}
+	if _, err := s.CountMail(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSeparateHosts(t *testing.T) {
+	for url, want := range map[string]struct {
+		hosts     []string
+		fallbacks []int
+	}{
+		"postgres://u@a:1/x?sslmode=disable":           {[]string{"a"}, []int{0}},
+		"postgres://u@a:1,b:2/x?sslmode=disable":       {[]string{"a", "b"}, []int{0, 0}},
+		"postgres://u@a:1,b:2,c:3/x?sslmode=prefer":    {[]string{"a", "b", "c"}, []int{1, 1, 1}},
+		"postgres:///x?host=/run/postgresql&user=u":    {[]string{"/run/postgresql"}, []int{0}},
+		"postgres://u@a:1,a:2/x?sslmode=require":       {[]string{"a", "a"}, []int{0, 0}},
+		"postgres://u@a:1,a:1/x?sslmode=disable":       {[]string{"a"}, []int{1}},
+		"postgres://u@a,b/x?sslmode=disable&port=5432": {[]string{"a", "b"}, []int{0, 0}},
+	} {
+		hosts, fallbacks, err := sqlstore.SeparateHosts(url)
+		if err != nil || !slices.Equal(hosts, want.hosts) || !slices.Equal(fallbacks, want.fallbacks) {
+			t.Errorf("%s: %v, %v, %v; want %v", url, hosts, fallbacks, err, want)
+		}
+	}
+}
+
+func execPostgres(t *testing.T, url, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}
