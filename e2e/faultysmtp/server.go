@@ -1,0 +1,214 @@
+// Package faultysmtp is an SMTP server on loopback that keeps what it takes and misbehaves when told to.
+package faultysmtp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/mail"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Mode is how the server treats its clients.
+type Mode int
+
+// Modes.
+const (
+	Working        Mode = iota
+	Refusing            // nobody listens
+	Temporary           // every mail is answered with a 4xx reply
+	Hanging             // an answer does not come, at one command or another
+	DroppingBefore      // the connection ends after DATA, and the mail is not kept
+	DroppingAfter       // the connection ends after DATA, and the mail is kept
+)
+
+// Faults are all modes but Working.
+var Faults = []Mode{Refusing, Temporary, Hanging, DroppingBefore, DroppingAfter}
+
+// String names the mode for people.
+func (m Mode) String() string {
+	return [...]string{"working", "refusing connections", "answering 4xx", "hanging", "dropping before it stores", "dropping after it stored"}[m]
+}
+
+// Delivery is one mail that the server kept.
+type Delivery struct {
+	MessageID    string
+	To           string
+	At           time.Time
+	Acknowledged bool // false where the connection was dropped instead
+	Data         []byte
+}
+
+// Server is the server. It speaks without TLS and asks for no login.
+type Server struct {
+	addr string
+
+	mu        sync.Mutex
+	mode      Mode
+	left      chan struct{} // closed when the mode changes
+	smtp      *smtp.Server  // nil while nobody listens
+	sessions  int
+	delivered []Delivery
+}
+
+// Start starts a server that works.
+func Start() (*Server, error) {
+	s := &Server{addr: "127.0.0.1:0", left: make(chan struct{})}
+	return s, s.listen()
+}
+
+// URL is what Doorward takes as --smtp.
+func (s *Server) URL() string { return "smtp://" + s.addr }
+
+// Set changes the mode. It drops the connections that hang. It fails where it cannot listen again.
+func (s *Server) Set(m Mode) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.left)
+	s.left, s.mode = make(chan struct{}), m
+	if m == Refusing {
+		return s.close()
+	}
+	if s.smtp == nil {
+		return s.listen()
+	}
+	return nil
+}
+
+// Deliveries gives what was kept so far, the oldest first.
+func (s *Server) Deliveries() []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.delivered)
+}
+
+// Close ends the server.
+func (s *Server) Close() error { return s.Set(Refusing) }
+
+func (s *Server) listen() error {
+	listener, err := net.Listen("tcp", s.addr)
+	for range 100 { // a client's own end may have the port for a moment
+		if err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+		listener, err = net.Listen("tcp", s.addr)
+	}
+	if err != nil {
+		return err
+	}
+	s.addr = listener.Addr().String()
+	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return s.session(c), nil }))
+	s.smtp.Domain = "localhost"
+	s.smtp.ErrorLog = silence{}
+	serving := s.smtp
+	go func() { _ = serving.Serve(listener) }()
+	return nil
+}
+
+func (s *Server) close() error {
+	if s.smtp == nil {
+		return nil
+	}
+	err := s.smtp.Close()
+	s.smtp = nil
+	return err
+}
+
+func (s *Server) session(c *smtp.Conn) smtp.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions++
+	return &session{server: s, conn: c, hangAt: s.sessions % 3}
+}
+
+// now gives the mode and the channel that is closed when it ends.
+func (s *Server) now() (Mode, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mode, s.left
+}
+
+// session is one connection. Sessions hang at one of three commands in turn.
+type session struct {
+	server *Server
+	conn   *smtp.Conn
+	hangAt int
+	to     string
+}
+
+var (
+	errDropped   = errors.New("dropped")
+	errTemporary = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "try again later"}
+)
+
+// hang waits for the end of the mode where this is the session's command to hang at, and then drops the connection.
+func (c *session) hang(at int) error {
+	mode, left := c.server.now()
+	if mode != Hanging || c.hangAt != at {
+		return nil
+	}
+	<-left
+	return c.drop()
+}
+
+func (c *session) drop() error {
+	_ = c.conn.Conn().Close()
+	return errDropped
+}
+
+func (c *session) Mail(string, *smtp.MailOptions) error { return c.hang(0) }
+
+func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.to = to
+	return c.hang(1)
+}
+
+func (c *session) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if err := c.hang(2); err != nil {
+		return err
+	}
+	switch mode, _ := c.server.now(); mode {
+	case Refusing, DroppingBefore:
+		return c.drop()
+	case Temporary:
+		return errTemporary
+	case DroppingAfter:
+		if err := c.keep(data, false); err != nil {
+			return err
+		}
+		return c.drop()
+	default:
+		return c.keep(data, true)
+	}
+}
+
+func (c *session) keep(data []byte, acknowledge bool) error {
+	parsed, err := mail.ReadMessage(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("not a mail: %w", err)
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.server.delivered = append(c.server.delivered,
+		Delivery{MessageID: parsed.Header.Get("Message-Id"), To: c.to, At: time.Now(), Acknowledged: acknowledge, Data: data})
+	return nil
+}
+
+func (c *session) Reset()        { c.to = "" }
+func (c *session) Logout() error { return nil }
+
+type silence struct{}
+
+func (silence) Printf(string, ...any) {}
+func (silence) Println(...any)        {}
