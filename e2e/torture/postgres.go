@@ -55,7 +55,7 @@ func NewPostgres(ctx context.Context, dir string) (*Postgres, error) {
 			return nil, err
 		}
 	}
-	if err := p.run("initdb", "--pgdata="+p.data(), "--username="+postgresUser, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"); err != nil {
+	if err := p.run("initdb", "--pgdata="+p.data(), "--username="+postgresUser, "--auth=trust", "--encoding=UTF8", "--no-locale"); err != nil {
 		return nil, err
 	}
 	if err := p.Start(); err != nil {
