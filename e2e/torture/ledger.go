@@ -123,8 +123,15 @@ func (l *Ledger) Close() error { return l.file.Close() }
 // ReadLedger folds a ledger into what must be true now.
 func ReadLedger(path string) (*Model, error) {
 	m := NewModel()
-	err := eachLine(path, func(_ []byte, e Entry) error { return m.Account(e.Project, e.Account).Apply(e) })
-	return m, err
+	if err := eachLine(path, func(_ []byte, e Entry) error { return m.Account(e.Project, e.Account).Apply(e) }); err != nil {
+		return nil, err
+	}
+	for _, a := range m.Accounts() {
+		if a.open != nil { // the harness ended before the answer came
+			a.doubt(*a.open)
+		}
+	}
+	return m, nil
 }
 
 func eachLine(path string, visit func(line []byte, e Entry) error) error {

@@ -50,7 +50,7 @@ type Account struct {
 	Pending *Entry // a call whose outcome is unknown; no other is made before it is resolved
 	Broken  bool   // something was found; nothing more is expected of it
 
-	intent *Entry
+	open *Entry // an intent whose end the ledger does not have yet
 }
 
 // Model is what must be true of all accounts. It is safe for concurrent use; its accounts are not.
@@ -88,17 +88,17 @@ func (m *Model) Accounts() []*Account {
 func (a *Account) Apply(e Entry) error {
 	switch e.Phase {
 	case Intent:
-		a.intent = &e
+		a.open = &e
 	case Done:
-		a.take(e, 1)
-		a.intent = nil
+		a.take(e)
+		a.open = nil
 	case Refused, Failed:
-		a.intent = nil
+		a.open = nil
 	case Unknown:
 		a.doubt(e)
-		a.intent = nil
+		a.open = nil
 	case Happened:
-		a.take(e, 1)
+		a.take(e)
 		a.Pending = nil
 	case Nothing:
 		a.Pending = nil
@@ -125,12 +125,12 @@ func (a *Account) doubt(e Entry) {
 }
 
 // take takes in that a call happened.
-func (a *Account) take(e Entry, n int) {
+func (a *Account) take(e Entry) {
 	switch e.Op {
 	case SignUp:
 		a.Life, a.UID, a.Password = Active, e.UID, e.Password
-		a.mail("verify-email", n, n)
-		a.record("user.sign_up", n, n)
+		a.mail("verify-email", 1, 1)
+		a.record("user.sign_up", 1, 1)
 		a.began(e)
 	case SignIn:
 		a.began(e)
@@ -140,17 +140,17 @@ func (a *Account) take(e Entry, n int) {
 		a.refreshed(e)
 	case ChangePassword:
 		a.newPassword(e.Password)
-		a.mail("password-changed", n, n)
-		a.record("password.change", n, n)
+		a.mail("password-changed", 1, 1)
+		a.record("password.change", 1, 1)
 	case RequestReset:
-		a.mail("reset-password", n, n)
-		a.record("password.reset_request", n, n)
+		a.mail("reset-password", 1, 1)
+		a.record("password.reset_request", 1, 1)
 	case ResetPassword:
 		a.newPassword(e.Password)
 		a.Verified = true
 		a.used(e.Code)
-		a.mail("password-changed", n, n)
-		a.record("password.reset", n, n)
+		a.mail("password-changed", 1, 1)
+		a.record("password.reset", 1, 1)
 	case SignOut:
 		a.session(e.Session).Dead = true
 	case SignOutAll, RevokeAll:
@@ -159,23 +159,23 @@ func (a *Account) take(e Entry, n int) {
 		a.session(e.Session).Dead = true
 	case Invite:
 		a.Life, a.UID = Invited, e.UID
-		a.mail("invite", n, n)
-		a.record("user.invite", n, n)
+		a.mail("invite", 1, 1)
+		a.record("user.invite", 1, 1)
 	case AcceptInvite:
 		a.Life, a.Password, a.Verified = Active, e.Password, true
 		a.used(e.Code)
-		a.record("user.invite_accept", n, n)
+		a.record("user.invite_accept", 1, 1)
 	case Disable:
 		a.Disabled = true
 		a.endSessions()
-		a.record("user.disable", n, n)
+		a.record("user.disable", 1, 1)
 	case Enable:
 		a.Disabled = false
-		a.record("user.enable", n, n)
+		a.record("user.enable", 1, 1)
 	case Delete, AdminDelete:
 		a.Life, a.Disabled = Deleted, false
 		a.endSessions()
-		a.record("user.delete", n, n)
+		a.record("user.delete", 1, 1)
 	}
 }
 

@@ -66,3 +66,10 @@ func (t *Tally) sum() (phases map[Phase]int, fives map[int]int, took Times) {
 	defer t.mu.Unlock()
 	return maps.Clone(t.phases), maps.Clone(t.fives), sumUp(t.took)
 }
+
+// done is how many calls were acknowledged.
+func (t *Tally) done() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.phases[Done]
+}
