@@ -542,6 +542,11 @@ func (s *testStore) Update(ctx context.Context, f func(auth.Tx) error) error {
 	return s.Store.Update(ctx, run)
 }
 
+// Count is as unfriendly.
+func (s *testStore) Count(ctx context.Context, f func(auth.Limits) error) error {
+	return s.Update(ctx, func(tx auth.Tx) error { return f(tx) })
+}
+
 // meanwhile runs f between what the domain has read and its next change.
 func (h *harness) meanwhile(f func()) { h.store.before.Store(&f) }
 

@@ -23,7 +23,7 @@ func accountName(u User) string { return cmp.Or(string(u.Email), string(u.ID)) }
 // signInBudgets are what a try to prove a password counts against: the account from this source, the account from all sources, the source for all accounts, and
 // the project. For a source that signed in to the account before only what is
 // its own counts, so that nobody elsewhere can shut its user out (P29).
-func signInBudgets(ctx context.Context, r Reader, c Caller, account string) ([]budget, error) {
+func signInBudgets(ctx context.Context, r Limits, c Caller, account string) ([]budget, error) {
 	set, from := c.Project.Settings, source(c.Addr)
 	own := budget{"sign-in/account/" + account + "/" + from, set.SignInAccountInterval, set.SignInAccountBurst}
 	known, err := r.IsKnownSource(ctx, c.Project.ID, Email(account), from)
@@ -44,7 +44,7 @@ func signInBudgets(ctx context.Context, r Reader, c Caller, account string) ([]b
 
 // takeSignInTry counts a try before any secret is checked (P29). refundSignInTry gives it back once the secret was right, so that only failures add up.
 func (s *Service) takeSignInTry(ctx context.Context, c Caller, account string) error {
-	return s.store.Update(ctx, func(tx Tx) error {
+	return s.store.Count(ctx, func(tx Limits) error {
 		budgets, err := signInBudgets(ctx, tx, c, account)
 		if err != nil {
 			return err
@@ -53,12 +53,20 @@ func (s *Service) takeSignInTry(ctx context.Context, c Caller, account string) e
 	})
 }
 
-func (s *Service) refundSignInTry(ctx context.Context, tx Tx, c Caller, account string) error {
+func (s *Service) refundSignInTry(ctx context.Context, tx Limits, c Caller, account string) error {
 	budgets, err := signInBudgets(ctx, tx, c, account)
 	if err != nil {
 		return err
 	}
 	return refundAll(ctx, tx, c, budgets)
+}
+
+// refundLater gives uses back after the commit of what they were counted for: inside, changes that have nothing else in common would meet on the budgets' rows.
+func (s *Service) refundLater(ctx context.Context, c Caller, budgets []budget) {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.store.Count(ctx, func(l Limits) error { return refundAll(ctx, l, c, budgets) }); err != nil {
+		s.log.WarnContext(ctx, "a right password stays counted as a failure", "error", err)
+	}
 }
 
 // mailBudgets are what a mail that somebody asks for counts against: the mailbox from this source, looser the mailbox from all, so that one source cannot use up
@@ -118,14 +126,14 @@ func (s *Service) guarded(ctx context.Context, c Caller, event Event, work func(
 	if isWrongGuess(err) {
 		return err
 	}
-	if refund := s.store.Update(ctx, func(tx Tx) error { return refundAll(ctx, tx, c, guessBudgets(c)) }); refund != nil && err == nil {
+	if refund := s.store.Count(ctx, func(tx Limits) error { return refundAll(ctx, tx, c, guessBudgets(c)) }); refund != nil && err == nil {
 		s.log.WarnContext(ctx, "a use that did no harm stays counted", "error", refund) // the work is done and committed: its answer stands
 	}
 	return err
 }
 
 func (s *Service) takeGuess(ctx context.Context, c Caller) error {
-	return s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, guessBudgets(c)) })
+	return s.store.Count(ctx, func(tx Limits) error { return s.takeAll(ctx, tx, c, guessBudgets(c)) })
 }
 
 // isWrongGuess tells whether the error says that a presented secret was none.
@@ -146,7 +154,7 @@ func (s *Service) tooMany(ctx context.Context, c Caller, err error) error {
 	}
 	b := guessBudgets(c)
 	b[0].key = "noise/source/" + source(c.Addr) // apart from the codes of links, which would have to wait with it
-	if taken := s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, b) }); taken != nil {
+	if taken := s.store.Count(ctx, func(tx Limits) error { return s.takeAll(ctx, tx, c, b) }); taken != nil {
 		return taken
 	}
 	return err
@@ -161,7 +169,7 @@ func (s *Service) limited(ctx context.Context, c Caller, event Event, err error)
 }
 
 // takeAll counts one use against each budget, or fails with CodeTooManyAttempts; the caller's transaction then counts none.
-func (s *Service) takeAll(ctx context.Context, tx Tx, c Caller, budgets []budget) error {
+func (s *Service) takeAll(ctx context.Context, tx Limits, c Caller, budgets []budget) error {
 	now := s.now()
 	for _, b := range budgets {
 		if err := takeLimit(ctx, tx, c.projectID(), b.key, now, b.interval, b.burst); err != nil {
@@ -172,7 +180,7 @@ func (s *Service) takeAll(ctx context.Context, tx Tx, c Caller, budgets []budget
 }
 
 // refundAll gives the uses back.
-func refundAll(ctx context.Context, tx Tx, c Caller, budgets []budget) error {
+func refundAll(ctx context.Context, tx Limits, c Caller, budgets []budget) error {
 	for _, b := range budgets {
 		if err := tx.RefundLimit(ctx, c.projectID(), b.key, b.interval); err != nil {
 			return err

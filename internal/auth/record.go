@@ -134,7 +134,7 @@ func recordable(id UserID) UserID {
 }
 
 // takeLimit counts one use of the key, in tx, and gives CodeTooManyAttempts where the budget is spent.
-func takeLimit(ctx context.Context, tx Tx, p ProjectID, key string, now time.Time, interval time.Duration, burst int) error {
+func takeLimit(ctx context.Context, tx Limits, p ProjectID, key string, now time.Time, interval time.Duration, burst int) error {
 	wait, err := tx.TakeLimit(ctx, p, key, now, interval, burst)
 	if err != nil {
 		return fmt.Errorf("limit: %w", err)

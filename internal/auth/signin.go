@@ -83,6 +83,7 @@ func blocked(p *Project, u User) *Error {
 func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, rehash string) (Tokens, error) {
 	var u User
 	var begun issued
+	var counted []budget
 	err := s.store.Update(ctx, func(tx Tx) (err error) {
 		if u, err = tx.GetUser(ctx, checked.Project, checked.ID); err != nil {
 			return err
@@ -102,7 +103,7 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 		if err := tx.UpdateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := s.refundSignInTry(ctx, tx, c, accountName(checked)); err != nil {
+		if counted, err = signInBudgets(ctx, tx, c, accountName(checked)); err != nil { // before the source becomes a known one
 			return err
 		}
 		if begun, err = s.issueSession(ctx, tx, c, u, ProviderPassword); err != nil {
@@ -116,10 +117,11 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 	case CodeOf(err) == CodeUserDisabled, CodeOf(err) == CodeInvalidCredentials:
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, AsError(err))
 	case err != nil: // as when a blocking hook refuses or fails: the password was right
-		if refund := s.store.Update(ctx, func(tx Tx) error { return s.refundSignInTry(ctx, tx, c, accountName(checked)) }); refund != nil {
+		if refund := s.store.Count(ctx, func(l Limits) error { return s.refundSignInTry(ctx, l, c, accountName(checked)) }); refund != nil {
 			s.log.WarnContext(ctx, "a right password stays counted as a failure", "error", refund)
 		}
 		return Tokens{}, err
 	}
+	s.refundLater(ctx, c, counted)
 	return s.signIssued(ctx, c.Project, u, begun)
 }

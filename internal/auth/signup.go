@@ -37,7 +37,7 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing
 		return Tokens{}, errBusy(nil)
 	}
-	if err := s.store.Update(ctx, func(tx Tx) error { return s.takeAll(ctx, tx, c, signUpBudgets(c)) }); err != nil {
+	if err := s.store.Count(ctx, func(tx Limits) error { return s.takeAll(ctx, tx, c, signUpBudgets(c)) }); err != nil {
 		return Tokens{}, s.limited(ctx, c, EventSignUp, err)
 	}
 	if _, err := s.ask(ctx, c, signUpQuestion(email, false, ProviderPassword)); err != nil { // whoever is registered (P28)

@@ -234,9 +234,19 @@ type Tx interface {
 	RequeueWebhookDelivery(ctx context.Context, p ProjectID, id DeliveryID, now time.Time) error
 }
 
+// Limits counts uses; every Tx does, too.
+type Limits interface {
+	IsKnownSource(ctx context.Context, p ProjectID, email Email, source string) (bool, error)
+	TakeLimit(ctx context.Context, p ProjectID, key string, now time.Time, interval time.Duration, burst int) (retryAfter time.Duration, err error)
+	RefundLimit(ctx context.Context, p ProjectID, key string, interval time.Duration) error
+}
+
 // Store keeps everything. Reads outside a transaction see what is committed.
 type Store interface {
 	Reader
+	// Count is Update for what counts uses and nothing else: all of f or nothing, but each statement sees what others committed before it. So callers of one budget
+	// wait for each other, and need not run again.
+	Count(ctx context.Context, f func(Limits) error) error
 	// Update runs f in one transaction and commits it durably, or leaves everything as it was. f may run more than once, so it has no side effect but through its Tx.
 	Update(ctx context.Context, f func(Tx) error) error
 	// Ping checks that the store answers.

@@ -75,6 +75,10 @@ const (
 	pgLockNotAvailable     = "55P03"
 	pgQueryCanceled        = "57014" // the statement timeout
 	pgReadOnly             = "25006"
+	pgAdminShutdown        = "57P01"
+	pgCrashShutdown        = "57P02"
+	pgCompletionUnknown    = "40003" // of a distributed engine that does not know whether it committed
+	pgResolutionUnknown    = "08007"
 )
 
 func postgresKind(err error) error {
@@ -108,12 +112,23 @@ func lostConnection(err error) bool {
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
-// worthRetrying tells whether a serializable transaction that failed so may succeed when it runs again. A unique violation is one of them: the statements
+// lostRace tells whether a serializable transaction that failed so may succeed when it runs again. A unique violation is one of them: the statements
 // look before they write, so it means that another transaction wrote in between, and the next run sees it.
-func worthRetrying(err error) bool {
+func lostRace(err error) bool {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) {
+	return errors.As(err, &e) && (e.Code == pgSerializationFailure || e.Code == pgDeadlock || e.Code == pgUniqueViolation)
+}
+
+// lostServer tells whether what was not committed may succeed on another connection: this one broke, or its server stops, or takes no writes any more. A server
+// that could not be connected to is not tried again; nor is one that did not answer in time.
+func lostServer(err error) bool {
+	var connect *pgconn.ConnectError
+	if err == nil || errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	return e.Code == pgSerializationFailure || e.Code == pgDeadlock || e.Code == pgUniqueViolation
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code == pgReadOnly || e.Code == pgAdminShutdown || e.Code == pgCrashShutdown
+	}
+	return lostConnection(err)
 }

@@ -55,7 +55,10 @@ func TestCommitErrors(t *testing.T) {
 		{&pgconn.PgError{Code: "57P01", SeverityUnlocalized: "FATAL"}, auth.ErrOutcomeUnknown},
 		{io.ErrUnexpectedEOF, auth.ErrOutcomeUnknown},
 		{context.DeadlineExceeded, auth.ErrOutcomeUnknown},
-		{sql.ErrTxDone, auth.ErrStoreBusy},
+		{sql.ErrConnDone, auth.ErrStoreBusy},
+		{fmt.Errorf("%w: COMMIT answered by ROLLBACK", errAnswered), auth.ErrStoreBusy},
+		{fmt.Errorf("%w: canceling wait for synchronous replication", errWarned), auth.ErrOutcomeUnknown},
+		{&pgconn.PgError{Code: "40003", SeverityUnlocalized: "ERROR"}, auth.ErrOutcomeUnknown},
 	}
 	for _, test := range tests {
 		if got := commitError(test.err); !errors.Is(got, test.want) {

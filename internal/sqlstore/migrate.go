@@ -72,7 +72,7 @@ func (m migration) apply(ctx context.Context, tx *sql.Tx) error {
 
 // migrate brings the schema to the newest version. Only forward: a database that is newer than this binary is refused.
 // Where the version is the newest already, it costs one read.
-func migrate(ctx context.Context, db *sql.DB, e *engine) error {
+func migrate(ctx context.Context, db *sql.DB, e *engine, _ Options) error {
 	migrations, err := loadMigrations(e.types)
 	if err != nil {
 		return err

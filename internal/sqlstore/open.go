@@ -29,7 +29,8 @@ type Store struct {
 	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
-	fence   *fence   // of PostgreSQL; nil on SQLite
+
+	postgres *postgres // nil on SQLite
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -37,7 +38,7 @@ var _ auth.Store = (*Store)(nil)
 // Open connects to the database and brings its schema to the newest version. Two processes may open one database at once. The caller closes the store.
 // It fails with [auth.ErrStoreBusy] where the database cannot be reached now.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
+	if isPostgresURL(o.URL) {
 		return openPostgres(ctx, o)
 	}
 	path := strings.TrimPrefix(o.URL, "sqlite:")
@@ -53,7 +54,16 @@ func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}
-	return updatePostgres(ctx, s.pool, run)
+	return s.postgres.update(ctx, beginSerializable, run)
+}
+
+// Count runs f in one transaction; see [auth.Store].
+func (s *Store) Count(ctx context.Context, f func(auth.Limits) error) error {
+	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	if s.writer != nil {
+		return s.writer.update(ctx, run)
+	}
+	return s.postgres.update(ctx, beginCommitted, run)
 }
 
 // Ping checks that the store answers.
@@ -68,8 +78,8 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = s.writer.close()
 	}
-	if s.fence != nil {
-		s.fence.close()
+	if s.postgres != nil {
+		s.postgres.fence.close()
 	}
 	return errors.Join(err, s.probing.Close(), s.pool.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -36,22 +35,23 @@ type fence struct {
 	ended  sync.WaitGroup
 }
 
-// startFence puts the fence into config. It returns once every server that the URL names has answered or failed, or after a moment.
-func startFence(ctx context.Context, config *pgx.ConnConfig) *fence {
+// startFence has every connection to the hosts pass the fence. It returns once each of them has answered or failed, or after a moment.
+func startFence(ctx context.Context, hosts []pgx.ConnConfig) *fence {
 	watching, end := context.WithCancel(context.WithoutCancel(ctx))
 	f := &fence{end: end}
-	hosts := separateHosts(config)
-	validate := config.ValidateConnect
-	config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		if validate != nil {
-			if err := validate(ctx, conn); err != nil {
-				return err
-			}
-		}
-		return f.admit(ctx, conn)
-	}
 	if len(hosts) > 1 {
 		f.watchAll(watching, hosts)
+	}
+	for i := range hosts {
+		validate := hosts[i].ValidateConnect
+		hosts[i].ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+			if validate != nil {
+				if err := validate(ctx, conn); err != nil {
+					return err
+				}
+			}
+			return f.admit(ctx, conn)
+		}
 	}
 	return f
 }
@@ -96,10 +96,12 @@ func (f *fence) raise(timeline uint32) {
 }
 
 // watchAll asks each server from now on, and waits for the first round.
-func (f *fence) watchAll(ctx context.Context, hosts []*pgx.ConnConfig) {
+func (f *fence) watchAll(ctx context.Context, hosts []pgx.ConnConfig) {
 	var first sync.WaitGroup
 	first.Add(len(hosts))
-	for _, host := range hosts {
+	for i := range hosts {
+		host := hosts[i].Copy()
+		host.ValidateConnect = nil // a standby is to answer, too: it may be promoted
 		f.ended.Go(func() { f.watch(ctx, host, sync.OnceFunc(first.Done)) })
 	}
 	asked := make(chan struct{})
@@ -167,24 +169,4 @@ func readTimeline(ctx context.Context, conn *pgconn.PgConn) (uint32, error) {
 		return 0, nil //nolint:nilerr // an engine with other names
 	}
 	return uint32(timeline), nil
-}
-
-// separateHosts gives a configuration for each server that the URL names.
-func separateHosts(config *pgx.ConnConfig) []*pgx.ConnConfig {
-	all := append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
-	var hosts []*pgx.ConnConfig
-	byAddress := map[string]*pgx.ConnConfig{}
-	for _, one := range all {
-		address := net.JoinHostPort(one.Host, strconv.Itoa(int(one.Port)))
-		if first := byAddress[address]; first != nil {
-			first.Fallbacks = append(first.Fallbacks, one) // the same server, with other TLS
-			continue
-		}
-		host := config.Copy()
-		host.Host, host.Port, host.TLSConfig, host.Fallbacks = one.Host, one.Port, one.TLSConfig, nil
-		host.ValidateConnect = nil // a standby is to answer, too: it may be promoted
-		byAddress[address] = host
-		hosts = append(hosts, host)
-	}
-	return hosts
 }

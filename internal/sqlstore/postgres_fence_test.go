@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"database/sql"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -57,26 +56,6 @@ func TestNoTimelineNoFence(t *testing.T) {
 	}
 	if _, err := s.CountMail(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestSeparateHosts(t *testing.T) {
-	for url, want := range map[string]struct {
-		hosts     []string
-		fallbacks []int
-	}{
-		"postgres://u@a:1/x?sslmode=disable":           {[]string{"a"}, []int{0}},
-		"postgres://u@a:1,b:2/x?sslmode=disable":       {[]string{"a", "b"}, []int{0, 0}},
-		"postgres://u@a:1,b:2,c:3/x?sslmode=prefer":    {[]string{"a", "b", "c"}, []int{1, 1, 1}},
-		"postgres:///x?host=/run/postgresql&user=u":    {[]string{"/run/postgresql"}, []int{0}},
-		"postgres://u@a:1,a:2/x?sslmode=require":       {[]string{"a", "a"}, []int{0, 0}},
-		"postgres://u@a:1,a:1/x?sslmode=disable":       {[]string{"a"}, []int{1}},
-		"postgres://u@a,b/x?sslmode=disable&port=5432": {[]string{"a", "b"}, []int{0, 0}},
-	} {
-		hosts, fallbacks, err := sqlstore.SeparateHosts(url)
-		if err != nil || !slices.Equal(hosts, want.hosts) || !slices.Equal(fallbacks, want.fallbacks) {
-			t.Errorf("%s: %v, %v, %v; want %v", url, hosts, fallbacks, err, want)
-		}
 	}
 }
 

@@ -23,10 +23,11 @@ type querier struct {
 	run    runner
 	engine *engine
 	inTx   bool
-	turns  *turns // of SQLite's readers; nil elsewhere
+	turns  *turns // nil where SQLite writes
 	// failed is the driver's error of the first statement that failed in a transaction. PostgreSQL takes no statement after one, and SQLite may have
 	// rolled back by itself, so nothing runs after it on either, and the transaction does not commit.
 	failed error
+	answer error // what was told of it
 }
 
 func (q *querier) query(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
@@ -35,41 +36,47 @@ func (q *querier) query(ctx context.Context, statement string, args ...any) (*sq
 		return nil, err
 	}
 	rows, err := q.run.QueryContext(ctx, statement, bound...)
-	return rows, q.fail(err)
+	return rows, q.fail(ctx, err)
 }
 
 // exec gives the number of rows that changed.
 func (q *querier) exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	ctx, done, err := q.turns.take(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
 	bound, err := q.prepare(ctx, args)
 	if err != nil {
 		return 0, err
 	}
 	result, err := q.run.ExecContext(ctx, statement, bound...)
 	if err != nil {
-		return 0, q.fail(err)
+		return 0, q.fail(ctx, err)
 	}
 	return result.RowsAffected()
 }
 
 func (q *querier) prepare(ctx context.Context, args []any) ([]any, error) {
 	if q.failed != nil {
-		return nil, q.engine.translate(q.failed)
+		return nil, q.answer
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, q.turns.explain(ctx, err)
 	}
 	return bind(args)
 }
 
-// fail remembers the error of a statement and translates it.
-func (q *querier) fail(err error) error {
+// fail remembers the error of a statement and translates it. ctx is the one that its turn gave.
+func (q *querier) fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	answer := q.turns.explain(ctx, q.engine.translate(err))
 	if q.inTx && q.failed == nil {
-		q.failed = err
+		q.failed, q.answer = err, answer
 	}
-	return q.engine.translate(err)
+	return answer
 }
 
 // list scans all rows; fields names the pointers in the order of the statement's columns.
@@ -84,8 +91,7 @@ func listWhile[T any](ctx context.Context, q *querier, check func(T) error, fiel
 		return nil, err
 	}
 	defer done()
-	all, err := scan(ctx, q, check, fields, statement, args...)
-	return all, q.turns.explain(ctx, err)
+	return scan(ctx, q, check, fields, statement, args...)
 }
 
 func scan[T any](ctx context.Context, q *querier, check func(T) error, fields func(*T) []any, statement string, args ...any) ([]T, error) {
@@ -98,7 +104,7 @@ func scan[T any](ctx context.Context, q *querier, check func(T) error, fields fu
 	for rows.Next() {
 		var one T
 		if err := rows.Scan(destinations(fields(&one))...); err != nil {
-			return nil, q.fail(fmt.Errorf("reading a row: %w", err))
+			return nil, q.fail(ctx, fmt.Errorf("reading a row: %w", err))
 		}
 		if err := check(one); err != nil {
 			return nil, err
@@ -106,7 +112,7 @@ func scan[T any](ctx context.Context, q *querier, check func(T) error, fields fu
 		all = append(all, one)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, q.fail(err)
+		return nil, q.fail(ctx, err)
 	}
 	return all, nil
 }

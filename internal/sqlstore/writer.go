@@ -171,7 +171,7 @@ func (w *writer) perform(p *pending) (bool, error) {
 		return false, w.exec(`RELEASE change`)
 	}
 	if failure == nil {
-		failure = sqliteEngine.translate(q.failed)
+		failure = q.answer
 	}
 	if failure == nil {
 		return true, w.exec(`RELEASE change`)
