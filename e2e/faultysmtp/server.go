@@ -1,4 +1,4 @@
-// Package faultysmtp is an SMTP server on loopback that keeps what it takes and misbehaves when told to.
+// Package faultysmtp is an SMTP server on loopback that misbehaves when told to.
 package faultysmtp
 
 import (
@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/mail"
-	"slices"
+	"strconv"
 	"sync"
-	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -40,7 +40,6 @@ func (m Mode) String() string {
 type Delivery struct {
 	MessageID    string
 	To           string
-	At           time.Time
 	Acknowledged bool // false where the connection was dropped instead
 	Data         []byte
 }
@@ -49,22 +48,30 @@ type Delivery struct {
 type Server struct {
 	addr string
 
-	mu        sync.Mutex
-	mode      Mode
-	left      chan struct{} // closed when the mode changes
-	smtp      *smtp.Server  // nil while nobody listens
-	sessions  int
-	delivered []Delivery
+	keep func(Delivery)
+
+	mu       sync.Mutex
+	mode     Mode
+	left     chan struct{} // closed when the mode changes
+	smtp     *smtp.Server  // nil while nobody listens
+	sessions int
 }
 
-// Start starts a server that works.
-func Start() (*Server, error) {
-	s := &Server{addr: "127.0.0.1:0", left: make(chan struct{})}
-	return s, s.listen()
+// Start starts a server that works. It tells keep of each mail that it keeps, before it answers the client, from many goroutines.
+func Start(keep func(Delivery)) (*Server, error) {
+	// Below the range from which the system takes the ports of outgoing connections, so that the port stays free while nobody listens.
+	var err error
+	for range 100 {
+		s := &Server{addr: "127.0.0.1:" + strconv.Itoa(15000+rand.N(15000)), keep: keep, left: make(chan struct{})}
+		if err = s.listen(); err == nil {
+			return s, nil
+		}
+	}
+	return nil, err
 }
 
-// URL is what Doorward takes as --smtp.
-func (s *Server) URL() string { return "smtp://" + s.addr }
+// Addr is where it listens, HOST:PORT.
+func (s *Server) Addr() string { return s.addr }
 
 // Set changes the mode. It drops the connections that hang. It fails where it cannot listen again.
 func (s *Server) Set(m Mode) error {
@@ -81,29 +88,14 @@ func (s *Server) Set(m Mode) error {
 	return nil
 }
 
-// Deliveries gives what was kept so far, the oldest first.
-func (s *Server) Deliveries() []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.delivered)
-}
-
 // Close ends the server.
 func (s *Server) Close() error { return s.Set(Refusing) }
 
 func (s *Server) listen() error {
 	listener, err := net.Listen("tcp", s.addr)
-	for range 100 { // a client's own end may have the port for a moment
-		if err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-		listener, err = net.Listen("tcp", s.addr)
-	}
 	if err != nil {
 		return err
 	}
-	s.addr = listener.Addr().String()
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return s.session(c), nil }))
 	s.smtp.Domain = "localhost"
 	s.smtp.ErrorLog = silence{}
@@ -198,10 +190,7 @@ func (c *session) keep(data []byte, acknowledge bool) error {
 	if err != nil {
 		return fmt.Errorf("not a mail: %w", err)
 	}
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	c.server.delivered = append(c.server.delivered,
-		Delivery{MessageID: parsed.Header.Get("Message-Id"), To: c.to, At: time.Now(), Acknowledged: acknowledge, Data: data})
+	c.server.keep(Delivery{MessageID: parsed.Header.Get("Message-Id"), To: c.to, Acknowledged: acknowledge, Data: data})
 	return nil
 }
 

@@ -2,7 +2,9 @@ package faultysmtp
 
 import (
 	"net/smtp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -10,7 +12,8 @@ import (
 // TestModes sends one mail in each mode and looks at what the client was told and what was kept.
 func TestModes(t *testing.T) {
 	t.Parallel()
-	s, err := Start()
+	var box box
+	s, err := Start(box.keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,12 +34,12 @@ func TestModes(t *testing.T) {
 		if err := s.Set(test.mode); err != nil {
 			t.Fatal(err)
 		}
-		before := len(s.Deliveries())
+		before := len(box.all())
 		err := send(s, test.mode.String())
 		if (err == nil) != test.told || (err != nil && !strings.Contains(err.Error(), test.holding)) {
 			t.Errorf("%s: the client was told %v", test.mode, err)
 		}
-		kept := s.Deliveries()[before:]
+		kept := box.all()[before:]
 		if (len(kept) == 1) != test.kept {
 			t.Errorf("%s: kept %d mails", test.mode, len(kept))
 		}
@@ -48,7 +51,8 @@ func TestModes(t *testing.T) {
 
 func TestHangingEndsWithTheMode(t *testing.T) {
 	t.Parallel()
-	s, err := Start()
+	var box box
+	s, err := Start(box.keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +77,29 @@ func TestHangingEndsWithTheMode(t *testing.T) {
 			t.Error("the client was told that the mail is taken")
 		}
 	}
-	if kept := s.Deliveries(); len(kept) != 0 {
+	if kept := box.all(); len(kept) != 0 {
 		t.Errorf("kept %d mails", len(kept))
 	}
 }
 
 func send(s *Server, id string) error {
 	body := "Message-Id: <" + id + ">\r\nTo: to@example.test\r\n\r\nhello\r\n"
-	return smtp.SendMail(strings.TrimPrefix(s.URL(), "smtp://"), nil, "from@example.test", []string{"to@example.test"}, []byte(body))
+	return smtp.SendMail(s.Addr(), nil, "from@example.test", []string{"to@example.test"}, []byte(body))
+}
+
+type box struct {
+	mu   sync.Mutex
+	kept []Delivery
+}
+
+func (b *box) keep(d Delivery) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, d)
+}
+
+func (b *box) all() []Delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.kept)
 }

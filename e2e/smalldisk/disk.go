@@ -15,10 +15,9 @@ type Disk struct {
 	ballast *os.File
 }
 
-// Mount makes a file system of so many bytes and mounts it in a temporary directory. It takes root and Linux; elsewhere it fails.
-func Mount(bytes int64) (*Disk, error) {
-	dir, err := os.MkdirTemp("", "smalldisk-")
-	if err != nil {
+// Mount makes a file system of so many bytes and mounts it at a directory that it makes. It takes root and Linux; elsewhere it fails.
+func Mount(dir string, bytes int64) (*Disk, error) {
+	if err := os.Mkdir(dir, 0o711); err != nil {
 		return nil, err
 	}
 	if err := mount(dir, bytes); err != nil {

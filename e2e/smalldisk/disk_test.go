@@ -9,7 +9,7 @@ import (
 )
 
 func TestFullAndFreed(t *testing.T) {
-	d, err := Mount(2 << 20)
+	d, err := Mount(filepath.Join(t.TempDir(), "disk"), 2<<20)
 	if os.Geteuid() != 0 {
 		if err == nil {
 			t.Error("mounted without root")

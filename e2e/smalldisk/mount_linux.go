@@ -6,7 +6,7 @@ import (
 )
 
 func mount(dir string, bytes int64) error {
-	return syscall.Mount("smalldisk", dir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, fmt.Sprintf("size=%d,mode=0755", bytes))
+	return syscall.Mount("smalldisk", dir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, fmt.Sprintf("size=%d,mode=0711", bytes))
 }
 
 // unmount does so even where a process has a file open still.

@@ -105,7 +105,7 @@ func (c *comparison) mail(m MailRow, copies []Delivery) {
 		if d.To != m.To || d.Project != "" && d.Project != m.Project {
 			found(Mixed, "went to %s with a link of %q", d.To, d.Project)
 		}
-		if i > 0 && !c.faultBetween(copies[i-1].At, d.At) {
+		if i > 0 && !copies[i-1].Unacknowledged && !c.faultBetween(copies[i-1].At, d.At) {
 			found(Doubled, "arrived twice, at %v and %v, and no process was killed in between", copies[i-1].At, d.At)
 		}
 	}

@@ -28,6 +28,8 @@ type Delivery struct {
 	Code    string // likewise
 	UID     string // likewise
 	At      time.Time
+	// Unacknowledged is that the server dropped the connection instead of saying that it took the mail.
+	Unacknowledged bool
 }
 
 // MailSink is an SMTP server that keeps what arrives. It is safe for concurrent use.

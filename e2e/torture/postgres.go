@@ -138,6 +138,18 @@ func (p *Postgres) Kill() {
 	}
 }
 
+// Exited tells whether the postmaster has ended.
+func (p *Postgres) Exited() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // Stop ends the cluster; its data is thrown away.
 func (p *Postgres) Stop() error {
 	p.mu.Lock()

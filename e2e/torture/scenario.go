@@ -17,7 +17,7 @@ type Scenario struct {
 }
 
 // Scenarios lists all.
-var Scenarios = []Scenario{sqliteKill, postgresKill, threeProcesses}
+var Scenarios = []Scenario{sqliteKill, postgresKill, threeProcesses, failover, sqliteDiskFull, postgresDiskFull, smtpAway}
 
 // Result is what a scenario came to.
 type Result struct {
