@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -23,7 +24,7 @@ var sqliteDiskFull = Scenario{
 		if err != nil {
 			return err
 		}
-		return a.fillRounds(ctx, rounds, disk, s, SQLiteFile(filepath.Join(a.Dir, data, "doorward.db")), func() error { return nil })
+		return a.fillRounds(ctx, rounds, disk, s, SQLiteFile(filepath.Join(a.Dir, data, "doorward.db")), nothing, nothing)
 	},
 }
 
@@ -44,18 +45,43 @@ var postgresDiskFull = Scenario{
 			return err
 		}
 		ended := 0
-		err = a.fillRounds(ctx, rounds, disk, s, PostgresURL(pg.URL()), func() error {
+		err = a.fillRounds(ctx, rounds, disk, s, PostgresURL(pg.URL()), exhaustLog(pg), func() error {
 			// A PostgreSQL that cannot write its log ends, and cannot recover before there is room. What keeps it running starts it again.
 			sleep(ctx, 200*time.Millisecond)
-			if !pg.Exited() {
-				return nil
+			if pg.Exited() {
+				ended++
+				if err := pg.Start(); err != nil {
+					return err
+				}
 			}
-			ended++
-			return pg.Start()
+			return pg.Await(ctx, "doorward") // what its recovery takes is not the server's time
 		})
 		a.Note("postmasterEnded", ended)
 		return err
 	},
+}
+
+func nothing() error { return nil }
+
+// exhaustLog has PostgreSQL use up what room its log has, every second time: it does not get on without. Else its tables feel the full disk first.
+func exhaustLog(pg *Postgres) func() error {
+	times := 0
+	return func() error {
+		if times++; times%2 == 1 {
+			return nil
+		}
+		db, err := sql.Open("pgx", pg.URL())
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		for range 200 {
+			if _, err := db.Exec(`SELECT pg_logical_emit_message(false, 'torture', repeat('x', 4000000))`); err != nil {
+				return nil
+			}
+		}
+		return errors.New("PostgreSQL's log has room for 800 MB on the full disk")
+	}
 }
 
 // mount makes a small file system that goes with the arena.
@@ -67,8 +93,8 @@ func (a *Arena) mount(bytes int64) (*smalldisk.Disk, error) {
 	return disk, err
 }
 
-// fillRounds keeps load on a server whose database is on the disk, and fills and frees that. freed brings back what does not come back by itself.
-func (a *Arena) fillRounds(ctx context.Context, rounds int, disk *smalldisk.Disk, s *Server, db Database, freed func() error) error {
+// fillRounds keeps load on a server whose database is on the disk, and fills and frees that. felt makes the full disk felt, and freed brings back what does not come back by itself.
+func (a *Arena) fillRounds(ctx context.Context, rounds int, disk *smalldisk.Disk, s *Server, db Database, felt, freed func() error) error {
 	if err := s.Start(); err != nil {
 		return err
 	}
@@ -89,6 +115,9 @@ func (a *Arena) fillRounds(ctx context.Context, rounds int, disk *smalldisk.Disk
 	err := a.Rounds(ctx, rounds, load, s, db, func(round int) error {
 		full.Store(true)
 		before := refused.Load()
+		if err := errors.Join(disk.Fill(), felt()); err != nil {
+			return err
+		}
 		err := a.keepFull(ctx, disk, func() bool { return refused.Load() >= before+20 })
 		full.Store(false)
 		if err != nil {
