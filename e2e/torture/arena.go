@@ -283,10 +283,11 @@ func (a *Arena) StartLoad(ctx context.Context, perServer, target int, servers ..
 // checkers is how many accounts are checked at a time.
 const checkers = 6
 
-// Check looks at every account at a server, and compares the database. The load is paused or stopped. Where drained is set, every mail must have left the outbox.
+// Check looks at every account at a server, and compares the database. The load is paused or stopped. The last check of many rounds sets drained: then every mail must leave
+// the outbox, and accounts that were found deleted once are asked for again.
 func (a *Arena) Check(ctx context.Context, s *Server, db Database, drained bool) error {
 	began := time.Now()
-	if err := a.checkAccounts(ctx, s); err != nil {
+	if err := a.checkAccounts(ctx, s, drained); err != nil {
 		return err
 	}
 	facts, err := a.settledFacts(ctx, db, drained)
@@ -304,8 +305,9 @@ func (a *Arena) Check(ctx context.Context, s *Server, db Database, drained bool)
 	return ctx.Err()
 }
 
-func (a *Arena) checkAccounts(ctx context.Context, s *Server) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+// checkAccounts looks at every account, but at those that are buried only where all is set.
+func (a *Arena) checkAccounts(ctx context.Context, s *Server, all bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	queue := make(chan *Account)
 	var failed atomic.Pointer[Account]
@@ -317,11 +319,12 @@ func (a *Arena) checkAccounts(ctx context.Context, s *Server) error {
 				if !c.insist(ctx, account) {
 					failed.Store(account)
 				}
+				account.Buried = account.Life == Deleted && account.Pending == nil
 			}
 		})
 	}
 	for _, account := range a.Model.Accounts() {
-		if !account.Broken {
+		if !account.Broken && (all || !account.Buried) {
 			queue <- account
 		}
 	}

@@ -278,6 +278,7 @@ func TestCompareFindsEachVerdict(t *testing.T) {
 		"a mail came twice":         {doctor: func(e *Evidence) { e.Arrived["m1"] = copied }, want: map[Verdict]int{Doubled: 1}},
 		"twice around a kill":       {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(time.Second)} }},
 		"twice after an old kill":   {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(-time.Minute)} }, want: map[Verdict]int{Doubled: 1}},
+		"twice before a late kill":  {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(40 * time.Second)} }, want: map[Verdict]int{Doubled: 1}},
 		"a mail went elsewhere":     {doctor: func(e *Evidence) { e.Arrived["m1"][0].To = "x@torture.test" }, want: map[Verdict]int{Mixed: 1}},
 		"a link of another project": {doctor: func(e *Evidence) { e.Arrived["m1"][0].Project = "q" }, want: map[Verdict]int{Mixed: 1}},
 		"rows of two users":         {doctor: func(e *Evidence) { e.Facts.Strays = []string{"a token of u2 in a session of u1"} }, want: map[Verdict]int{Mixed: 1}},

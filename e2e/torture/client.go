@@ -36,8 +36,8 @@ type Caller interface {
 	Do(ctx context.Context, c Call) Answer
 }
 
-// callLimit is how long an answer may take.
-const callLimit = 10 * time.Second
+// callLimit is how long an answer may take before it counts as none. It is generous: slow is no verdict.
+const callLimit = 30 * time.Second
 
 // httpCaller speaks to one process, from a source address of its own, so that limits per source do not mix.
 type httpCaller struct {
