@@ -36,6 +36,7 @@ type Arena struct {
 	mu       sync.Mutex
 	faults   []time.Time
 	restarts []time.Duration
+	database []time.Duration // the part of a restart that the database took to recover
 	outside  []string
 	notes    map[string]any
 	closers  []func() error
@@ -246,6 +247,13 @@ func (a *Arena) AwaitSignIn(ctx context.Context, s *Server, began time.Time) err
 	return nil
 }
 
+// recovered keeps how long the database took to answer again.
+func (a *Arena) recovered(took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.database = append(a.database, took)
+}
+
 var sources atomic.Uint32
 
 // newSource gives a loopback address that no other worker of this program has, where the system has all of 127.0.0.0/8.
@@ -384,7 +392,7 @@ func (a *Arena) Result(scenario string, rounds int, took time.Duration, err erro
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := Result{
-		Scenario: scenario, Seed: a.Seed, Rounds: rounds, Seconds: took.Seconds(), Accounts: len(a.Model.Accounts()), Restart: sumUp(a.restarts),
+		Scenario: scenario, Seed: a.Seed, Rounds: rounds, Seconds: took.Seconds(), Accounts: len(a.Model.Accounts()), Restart: sumUp(a.restarts), Database: sumUp(a.database),
 		Outside: len(a.outside), Verdicts: map[Verdict]int{}, Notes: a.notes,
 	}
 	r.Calls, r.Statuses, r.Latency = a.Tally.sum()

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,17 +18,16 @@ var seed = flag.Uint64("torture.seed", 0, "of TestTortureShort; 0 takes a random
 
 var built struct {
 	sync.Once
-	binary string
-	err    error
+	dir, binary string
+	err         error
 }
 
 // binary builds the server once for all tests.
 func binary(t *testing.T) string {
 	t.Helper()
 	built.Do(func() {
-		var dir string
-		if dir, built.err = os.MkdirTemp("", "torture-binary-"); built.err == nil {
-			built.binary, built.err = buildBinary(context.Background(), dir, "../..")
+		if built.dir, built.err = os.MkdirTemp("", "torture-binary-"); built.err == nil {
+			built.binary, built.err = buildBinary(context.Background(), built.dir, "../..")
 		}
 	})
 	if built.err != nil {
@@ -41,8 +39,8 @@ func binary(t *testing.T) string {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if dir := filepath.Dir(built.binary); strings.HasPrefix(filepath.Base(dir), "torture-binary-") {
-		_ = os.RemoveAll(dir)
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
 	}
 	os.Exit(code)
 }
@@ -86,8 +84,8 @@ func TestTortureShort(t *testing.T) {
 			if !r.Good() {
 				t.Errorf("verdicts %v, errors outside %d, error %q\n%s", r.Verdicts, r.Outside, r.Error, out.String())
 			}
-			if r.Calls[Done] < 20 || r.Restart.N != s.Short {
-				t.Errorf("too little was played to show anything: %d calls, %d restarts\n%s", r.Calls[Done], r.Restart.N, out.String())
+			if r.Calls[Done] < 20 {
+				t.Errorf("too little was played to show anything: %d calls\n%s", r.Calls[Done], out.String())
 			}
 			t.Logf("%d rounds, %d acknowledged, %d failed, %d unknown, first sign-in after at most %v", r.Rounds, r.Calls[Done], r.Calls[Failed], r.Calls[Unknown], r.Restart.Most)
 		})
