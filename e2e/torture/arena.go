@@ -54,13 +54,21 @@ func NewArena(scenario string, seed uint64, dir, binary string, out io.Writer) (
 	if err != nil {
 		return nil, err
 	}
-	a := &Arena{Seed: seed, Rand: rand.New(rand.NewPCG(seed, hash(scenario))), Dir: place, Binary: binary, Out: out, Model: NewModel(), Tally: newTally(), notes: map[string]any{}}
+	a := &Arena{
+		Seed: seed, Rand: rand.New(rand.NewPCG(seed, hash(scenario))), Dir: place, Binary: binary, Out: out,
+		Model: NewModel(), Tally: newTally(), notes: map[string]any{},
+	}
 	if a.Ledger, err = CreateLedger(filepath.Join(place, "ledger")); err != nil {
 		return nil, err
 	}
 	a.Findings = newFindings(out, a.Ledger)
-	a.Mail, err = StartMailSink()
-	return a, err
+	sink, err := StartMailSink()
+	if err != nil {
+		return nil, err
+	}
+	a.Mail = sink
+	a.OnClose(func() error { sink.Close(); return nil })
+	return a, nil
 }
 
 func hash(text string) (h uint64) {
@@ -86,7 +94,6 @@ func (a *Arena) Close() (err error) {
 	for i := len(closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, closers[i]())
 	}
-	a.Mail.Close()
 	return errors.Join(err, a.Ledger.Close())
 }
 
@@ -130,7 +137,10 @@ func (a *Arena) NewServer(name, data, database string, more ...string) (*Server,
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--data", filepath.Join(a.Dir, data), "--public-url", publicURL, "--smtp", a.Mail.URL(), "--mail-from", "doorward@torture.test", "--hash-workers", "2", "--log-level", "warn"}
+	args := []string{
+		"--data", filepath.Join(a.Dir, data), "--public-url", publicURL, "--smtp", a.Mail.URL(), "--mail-from", "doorward@torture.test",
+		"--hash-workers", "2", "--log-level", "warn",
+	}
 	if database != "" {
 		args = append(args, "--database", database)
 	}
@@ -273,7 +283,10 @@ func (a *Arena) StartLoad(ctx context.Context, perServer, target int, servers ..
 	for _, s := range servers {
 		for range perServer {
 			a.workers++
-			w := &worker{name: fmt.Sprintf("w%d", a.workers), rng: rand.New(rand.NewPCG(a.Seed, uint64(a.workers))), model: a.Model, mail: a.Mail, next: map[string]int{}, target: target}
+			w := &worker{
+				name: fmt.Sprintf("w%d", a.workers), rng: rand.New(rand.NewPCG(a.Seed, uint64(a.workers))),
+				model: a.Model, mail: a.Mail, next: map[string]int{}, target: target,
+			}
 			w.actor = a.actor(s, newSource(), func(c Call, answer Answer) {
 				w.saw(c, answer)
 				if a.watch != nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -51,6 +52,9 @@ func newCaller(base, source string) *httpCaller {
 		Timeout: callLimit,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
+			if errors.Is(err, syscall.EADDRNOTAVAIL) { // a system with one loopback address
+				conn, err = new(net.Dialer).DialContext(ctx, network, address)
+			}
 			if err != nil {
 				return nil, &notSent{err}
 			}

@@ -168,7 +168,9 @@ func (c *comparison) counts(a *Account) {
 	if a.UID == "" {
 		return
 	}
-	for _, event := range []string{"user.sign_up", "password.change", "password.reset_request", "password.reset", "user.invite", "user.invite_accept", "user.disable", "user.enable", "user.delete"} {
+	for _, event := range []string{
+		"user.sign_up", "password.change", "password.reset_request", "password.reset", "user.invite", "user.invite_accept", "user.disable", "user.enable", "user.delete",
+	} {
 		c.count(a, "records "+event, c.evidence.Facts.Records[RecordKey{a.Project, a.UID, event}], a.Records[event])
 	}
 }

@@ -104,7 +104,7 @@ func TestDamageIsFound(t *testing.T) {
 		serve  bool // a server runs on the copy, and is asked too
 	}{
 		"nothing":                       {damage: `SELECT 1`, serve: true},
-		"a user is dropped":             {damage: `DELETE FROM users WHERE (project, id) IN (SELECT project, user_id FROM sessions WHERE revoked_at = 0 LIMIT 1)`, want: Lost, serve: true},
+		"a user is dropped":             {damage: dropUser, want: Lost, serve: true},
 		"a mail is dropped":             {damage: `DELETE FROM outbox WHERE rowid = (SELECT min(rowid) FROM outbox)`, want: Lost},
 		"a password is put back":        {damage: `UPDATE users SET password_hash = (SELECT o.password_hash FROM users o ORDER BY o.created_at LIMIT 1)`, want: Lost, serve: true},
 		"revoked sessions are put back": {damage: `UPDATE sessions SET revoked_at = 0 WHERE revoked_at > 0`, want: Revived, serve: true},
@@ -113,7 +113,7 @@ func TestDamageIsFound(t *testing.T) {
 		"a change is recorded twice":    {damage: copied("audit", "event = 'user.sign_up'", "id = '0twice'"), want: Doubled},
 		"tokens move to somebody else":  {damage: `UPDATE refresh_tokens SET user_id = 'somebody'`, want: Mixed},
 		"two users change places":       {damage: changePlaces, want: Mixed},
-		"an index is not what it was":   {damage: `PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'CREATE INDEX outbox_by_id ON outbox (kind)' WHERE name = 'outbox_by_id'`, want: Corrupt},
+		"an index is not what it was":   {damage: otherIndex, want: Corrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, report := damaged(ctx, t, a, s, c.damage, c.serve)
@@ -129,9 +129,13 @@ func copied(table, where, changes string) string {
 	return fmt.Sprintf(`CREATE TEMP TABLE one AS SELECT * FROM %[1]s WHERE %[2]s LIMIT 1; UPDATE one SET %[3]s; INSERT INTO %[1]s SELECT * FROM one`, table, where, changes)
 }
 
-const changePlaces = `CREATE TEMP TABLE two AS SELECT project, id, email FROM users WHERE project = (SELECT project FROM users GROUP BY project HAVING count(*) > 1 LIMIT 1) LIMIT 2;
-	UPDATE users SET email = email || '.away' WHERE id IN (SELECT id FROM two);
-	UPDATE users SET email = (SELECT t.email FROM two t WHERE t.id <> users.id) WHERE id IN (SELECT id FROM two)`
+const (
+	dropUser     = `DELETE FROM users WHERE (project, id) IN (SELECT project, user_id FROM sessions WHERE revoked_at = 0 LIMIT 1)`
+	otherIndex   = `PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'CREATE INDEX outbox_by_id ON outbox (kind)' WHERE name = 'outbox_by_id'`
+	changePlaces = `CREATE TEMP TABLE two AS SELECT project, id, email FROM users WHERE project = (SELECT project FROM users GROUP BY project HAVING count(*) > 1 LIMIT 1) LIMIT 2;
+		UPDATE users SET email = email || '.away' WHERE id IN (SELECT id FROM two);
+		UPDATE users SET email = (SELECT t.email FROM two t WHERE t.id <> users.id) WHERE id IN (SELECT id FROM two)`
+)
 
 // played runs a short load on SQLite to its end.
 func played(ctx context.Context, t *testing.T, dir string) (*Arena, *Server) {
@@ -186,7 +190,6 @@ func damaged(ctx context.Context, t *testing.T, from *Arena, of *Server, stateme
 			t.Error(err)
 		}
 	}()
-	a.Mail.Close()
 	if a.Model, err = ReadLedger(from.Ledger.path); err != nil {
 		t.Fatal(err)
 	}
