@@ -1,6 +1,6 @@
 # Every target is a short name for a command that works without make.
 
-.PHONY: build run test check lint bench clean
+.PHONY: build run test check lint bench torture clean
 
 build: ## one static binary, ./doorward
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o doorward ./cmd/doorward
@@ -18,6 +18,9 @@ lint:
 
 bench: ## benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./internal/...
+
+torture: ## kill servers under load for an hour, and compare what was acknowledged with what is there
+	scripts/torture
 
 clean:
 	rm -rf doorward e2e/js/node_modules

@@ -36,6 +36,7 @@ type Arena struct {
 	mu       sync.Mutex
 	faults   []time.Time
 	restarts []time.Duration
+	database []time.Duration // the part of a restart that the database took to recover
 	outside  []string
 	notes    map[string]any
 	closers  []func() error
@@ -53,13 +54,21 @@ func NewArena(scenario string, seed uint64, dir, binary string, out io.Writer) (
 	if err != nil {
 		return nil, err
 	}
-	a := &Arena{Seed: seed, Rand: rand.New(rand.NewPCG(seed, hash(scenario))), Dir: place, Binary: binary, Out: out, Model: NewModel(), Tally: newTally(), notes: map[string]any{}}
+	a := &Arena{
+		Seed: seed, Rand: rand.New(rand.NewPCG(seed, hash(scenario))), Dir: place, Binary: binary, Out: out,
+		Model: NewModel(), Tally: newTally(), notes: map[string]any{},
+	}
 	if a.Ledger, err = CreateLedger(filepath.Join(place, "ledger")); err != nil {
 		return nil, err
 	}
 	a.Findings = newFindings(out, a.Ledger)
-	a.Mail, err = StartMailSink()
-	return a, err
+	sink, err := StartMailSink()
+	if err != nil {
+		return nil, err
+	}
+	a.Mail = sink
+	a.OnClose(func() error { sink.Close(); return nil })
+	return a, nil
 }
 
 func hash(text string) (h uint64) {
@@ -85,7 +94,6 @@ func (a *Arena) Close() (err error) {
 	for i := len(closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, closers[i]())
 	}
-	a.Mail.Close()
 	return errors.Join(err, a.Ledger.Close())
 }
 
@@ -129,7 +137,10 @@ func (a *Arena) NewServer(name, data, database string, more ...string) (*Server,
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--data", filepath.Join(a.Dir, data), "--public-url", publicURL, "--smtp", a.Mail.URL(), "--mail-from", "doorward@torture.test", "--hash-workers", "2", "--log-level", "warn"}
+	args := []string{
+		"--data", filepath.Join(a.Dir, data), "--public-url", publicURL, "--smtp", a.Mail.URL(), "--mail-from", "doorward@torture.test",
+		"--hash-workers", "2", "--log-level", "warn",
+	}
 	if database != "" {
 		args = append(args, "--database", database)
 	}
@@ -246,6 +257,13 @@ func (a *Arena) AwaitSignIn(ctx context.Context, s *Server, began time.Time) err
 	return nil
 }
 
+// recovered keeps how long the database took to answer again.
+func (a *Arena) recovered(took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.database = append(a.database, took)
+}
+
 var sources atomic.Uint32
 
 // newSource gives a loopback address that no other worker of this program has, where the system has all of 127.0.0.0/8.
@@ -265,7 +283,10 @@ func (a *Arena) StartLoad(ctx context.Context, perServer, target int, servers ..
 	for _, s := range servers {
 		for range perServer {
 			a.workers++
-			w := &worker{name: fmt.Sprintf("w%d", a.workers), rng: rand.New(rand.NewPCG(a.Seed, uint64(a.workers))), model: a.Model, mail: a.Mail, next: map[string]int{}, target: target}
+			w := &worker{
+				name: fmt.Sprintf("w%d", a.workers), rng: rand.New(rand.NewPCG(a.Seed, uint64(a.workers))),
+				model: a.Model, mail: a.Mail, next: map[string]int{}, target: target,
+			}
 			w.actor = a.actor(s, newSource(), func(c Call, answer Answer) {
 				w.saw(c, answer)
 				if a.watch != nil {
@@ -283,10 +304,11 @@ func (a *Arena) StartLoad(ctx context.Context, perServer, target int, servers ..
 // checkers is how many accounts are checked at a time.
 const checkers = 6
 
-// Check looks at every account at a server, and compares the database. The load is paused or stopped. Where drained is set, every mail must have left the outbox.
+// Check looks at every account at a server, and compares the database. The load is paused or stopped. The last check of many rounds sets drained: then every mail must leave
+// the outbox, and accounts that were found deleted once are asked for again.
 func (a *Arena) Check(ctx context.Context, s *Server, db Database, drained bool) error {
 	began := time.Now()
-	if err := a.checkAccounts(ctx, s); err != nil {
+	if err := a.checkAccounts(ctx, s, drained); err != nil {
 		return err
 	}
 	facts, err := a.settledFacts(ctx, db, drained)
@@ -304,8 +326,9 @@ func (a *Arena) Check(ctx context.Context, s *Server, db Database, drained bool)
 	return ctx.Err()
 }
 
-func (a *Arena) checkAccounts(ctx context.Context, s *Server) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+// checkAccounts looks at every account, but at those that are buried only where all is set.
+func (a *Arena) checkAccounts(ctx context.Context, s *Server, all bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	queue := make(chan *Account)
 	var failed atomic.Pointer[Account]
@@ -317,11 +340,12 @@ func (a *Arena) checkAccounts(ctx context.Context, s *Server) error {
 				if !c.insist(ctx, account) {
 					failed.Store(account)
 				}
+				account.Buried = account.Life == Deleted && account.Pending == nil
 			}
 		})
 	}
 	for _, account := range a.Model.Accounts() {
-		if !account.Broken {
+		if !account.Broken && (all || !account.Buried) {
 			queue <- account
 		}
 	}
@@ -381,7 +405,7 @@ func (a *Arena) Result(scenario string, rounds int, took time.Duration, err erro
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := Result{
-		Scenario: scenario, Seed: a.Seed, Rounds: rounds, Seconds: took.Seconds(), Accounts: len(a.Model.Accounts()), Restart: sumUp(a.restarts),
+		Scenario: scenario, Seed: a.Seed, Rounds: rounds, Seconds: took.Seconds(), Accounts: len(a.Model.Accounts()), Restart: sumUp(a.restarts), Database: sumUp(a.database),
 		Outside: len(a.outside), Verdicts: map[Verdict]int{}, Notes: a.notes,
 	}
 	r.Calls, r.Statuses, r.Latency = a.Tally.sum()

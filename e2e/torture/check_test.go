@@ -139,14 +139,17 @@ func TestCheckerFindsEachVerdict(t *testing.T) {
 		more   []Entry // after the honest ones
 		want   Verdict
 	}{
-		"the account is gone":            {doctor: func(w *world) { w.users = nil }, want: Lost},
-		"the new password is gone":       {doctor: func(w *world) { w.users[0].passwords = []string{"one"} }, want: Lost},
-		"the session is gone":            {doctor: func(w *world) { delete(w.tokens, "p/r2") }, want: Lost},
-		"disabling is gone":              {more: []Entry{{Op: Disable, Phase: Done}}, want: Lost},
-		"the old password works":         {doctor: func(w *world) { w.users[0].passwords = []string{"one", "two"} }, want: Revived},
-		"a deleted account is there":     {more: []Entry{{Op: Delete, Phase: Done}}, want: Revived},
-		"an ended session refreshes":     {doctor: func(w *world) { w.tokens["p/r1"] = "u1" }, want: Revived},
-		"a used code works again":        {doctor: func(w *world) { w.codes[code] = true }, more: []Entry{{Op: ResetPassword, Phase: Done, Password: "two", Code: code}, {Op: SignIn, Phase: Done, Token: "r2", IDToken: "t"}}, want: Revived},
+		"the account is gone":        {doctor: func(w *world) { w.users = nil }, want: Lost},
+		"the new password is gone":   {doctor: func(w *world) { w.users[0].passwords = []string{"one"} }, want: Lost},
+		"the session is gone":        {doctor: func(w *world) { delete(w.tokens, "p/r2") }, want: Lost},
+		"disabling is gone":          {more: []Entry{{Op: Disable, Phase: Done}}, want: Lost},
+		"the old password works":     {doctor: func(w *world) { w.users[0].passwords = []string{"one", "two"} }, want: Revived},
+		"a deleted account is there": {more: []Entry{{Op: Delete, Phase: Done}}, want: Revived},
+		"an ended session refreshes": {doctor: func(w *world) { w.tokens["p/r1"] = "u1" }, want: Revived},
+		"a used code works again": {
+			doctor: func(w *world) { w.codes[code] = true },
+			more:   []Entry{{Op: ResetPassword, Phase: Done, Password: "two", Code: code}, {Op: SignIn, Phase: Done, Token: "r2", IDToken: "t"}}, want: Revived,
+		},
 		"a deleted account refreshes":    {more: []Entry{{Op: AdminDelete, Phase: Done}}, doctor: func(w *world) { w.users = nil }, want: Revived},
 		"two users with one address":     {doctor: func(w *world) { w.users = append(w.users, w.users[0]) }, want: Doubled},
 		"another user has the address":   {doctor: func(w *world) { w.users[0].UID = "u2" }, want: Mixed},
@@ -252,17 +255,23 @@ func TestCompareFindsEachVerdict(t *testing.T) {
 		more   []Entry
 		want   map[Verdict]int
 	}{
-		"honest":                    {},
-		"no user":                   {doctor: func(e *Evidence) { e.Facts.Users = nil }, want: map[Verdict]int{Lost: 1}},
-		"no session":                {doctor: func(e *Evidence) { e.Facts.Living = nil }, want: map[Verdict]int{Lost: 1}},
-		"no mail":                   {doctor: func(e *Evidence) { e.Facts.Mails = e.Facts.Mails[:1]; delete(e.Arrived, "m2") }, want: map[Verdict]int{Lost: 1}},
-		"a mail never arrived":      {doctor: func(e *Evidence) { delete(e.Arrived, "m1") }, want: map[Verdict]int{Lost: 1}},
-		"a mail was given up":       {doctor: func(e *Evidence) { e.Facts.Mails[0].State = "dead" }, want: map[Verdict]int{Lost: 1}},
-		"a mail waits too long":     {doctor: func(e *Evidence) { e.Facts.Mails[0].State, e.Drained = "queued", true; delete(e.Arrived, "m1") }, want: map[Verdict]int{Lost: 1}},
-		"a mail waits":              {doctor: func(e *Evidence) { e.Facts.Mails[0].State = "working"; delete(e.Arrived, "m1") }},
-		"no audit record":           {doctor: func(e *Evidence) { delete(e.Facts.Records, RecordKey{inP, "u1", "password.change"}) }, want: map[Verdict]int{Lost: 1}},
-		"disabling is gone":         {more: []Entry{{Op: Disable, Phase: Unknown}, {Op: Disable, Phase: Happened}}, doctor: func(e *Evidence) { e.Facts.Records[RecordKey{inP, "u1", "user.disable"}] = 1; e.Facts.Living = nil }, want: map[Verdict]int{Lost: 1}},
-		"deleted, and there":        {more: []Entry{{Op: Delete, Phase: Done}}, doctor: func(e *Evidence) { e.Facts.Records[RecordKey{inP, "u1", "user.delete"}] = 1 }, want: map[Verdict]int{Revived: 1}},
+		"honest":                {},
+		"no user":               {doctor: func(e *Evidence) { e.Facts.Users = nil }, want: map[Verdict]int{Lost: 1}},
+		"no session":            {doctor: func(e *Evidence) { e.Facts.Living = nil }, want: map[Verdict]int{Lost: 1}},
+		"no mail":               {doctor: func(e *Evidence) { e.Facts.Mails = e.Facts.Mails[:1]; delete(e.Arrived, "m2") }, want: map[Verdict]int{Lost: 1}},
+		"a mail never arrived":  {doctor: func(e *Evidence) { delete(e.Arrived, "m1") }, want: map[Verdict]int{Lost: 1}},
+		"a mail was given up":   {doctor: func(e *Evidence) { e.Facts.Mails[0].State = "dead" }, want: map[Verdict]int{Lost: 1}},
+		"a mail waits too long": {doctor: func(e *Evidence) { e.Facts.Mails[0].State, e.Drained = "queued", true; delete(e.Arrived, "m1") }, want: map[Verdict]int{Lost: 1}},
+		"a mail waits":          {doctor: func(e *Evidence) { e.Facts.Mails[0].State = "working"; delete(e.Arrived, "m1") }},
+		"no audit record":       {doctor: func(e *Evidence) { delete(e.Facts.Records, RecordKey{inP, "u1", "password.change"}) }, want: map[Verdict]int{Lost: 1}},
+		"disabling is gone": {
+			more:   []Entry{{Op: Disable, Phase: Unknown}, {Op: Disable, Phase: Happened}},
+			doctor: func(e *Evidence) { e.Facts.Records[RecordKey{inP, "u1", "user.disable"}] = 1; e.Facts.Living = nil }, want: map[Verdict]int{Lost: 1},
+		},
+		"deleted, and there": {
+			more:   []Entry{{Op: Delete, Phase: Done}},
+			doctor: func(e *Evidence) { e.Facts.Records[RecordKey{inP, "u1", "user.delete"}] = 1 }, want: map[Verdict]int{Revived: 1},
+		},
 		"an ended session lives":    {doctor: func(e *Evidence) { e.Facts.Living[UserKey{inP, "u1"}] = 2 }, want: map[Verdict]int{Revived: 1}},
 		"a session of a lost reply": {more: []Entry{{Op: SignIn, Phase: Unknown}}, doctor: func(e *Evidence) { e.Facts.Living[UserKey{inP, "u1"}] = 2 }},
 		"a user whom nobody made": {doctor: func(e *Evidence) {
@@ -278,6 +287,7 @@ func TestCompareFindsEachVerdict(t *testing.T) {
 		"a mail came twice":         {doctor: func(e *Evidence) { e.Arrived["m1"] = copied }, want: map[Verdict]int{Doubled: 1}},
 		"twice around a kill":       {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(time.Second)} }},
 		"twice after an old kill":   {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(-time.Minute)} }, want: map[Verdict]int{Doubled: 1}},
+		"twice before a late kill":  {doctor: func(e *Evidence) { e.Arrived["m1"], e.Faults = copied, []time.Time{at.Add(40 * time.Second)} }, want: map[Verdict]int{Doubled: 1}},
 		"a mail went elsewhere":     {doctor: func(e *Evidence) { e.Arrived["m1"][0].To = "x@torture.test" }, want: map[Verdict]int{Mixed: 1}},
 		"a link of another project": {doctor: func(e *Evidence) { e.Arrived["m1"][0].Project = "q" }, want: map[Verdict]int{Mixed: 1}},
 		"rows of two users":         {doctor: func(e *Evidence) { e.Facts.Strays = []string{"a token of u2 in a session of u1"} }, want: map[Verdict]int{Mixed: 1}},

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,8 +37,8 @@ type Caller interface {
 	Do(ctx context.Context, c Call) Answer
 }
 
-// callLimit is how long an answer may take.
-const callLimit = 10 * time.Second
+// callLimit is how long an answer may take before it counts as none. It is generous: slow is no verdict.
+const callLimit = 30 * time.Second
 
 // httpCaller speaks to one process, from a source address of its own, so that limits per source do not mix.
 type httpCaller struct {
@@ -51,6 +52,9 @@ func newCaller(base, source string) *httpCaller {
 		Timeout: callLimit,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
+			if errors.Is(err, syscall.EADDRNOTAVAIL) { // a system with one loopback address
+				conn, err = new(net.Dialer).DialContext(ctx, network, address)
+			}
 			if err != nil {
 				return nil, &notSent{err}
 			}

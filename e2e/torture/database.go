@@ -104,7 +104,8 @@ func (u PostgresURL) Facts(ctx context.Context) (Facts, error) {
 
 // The checks of the extension amcheck: every entry of a table against its page, and every row against every index.
 const (
-	checkHeaps   = `SELECT c.relname || ': ' || v.msg FROM pg_class c CROSS JOIN LATERAL verify_heapam(c.oid::regclass) v WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`
+	checkHeaps = `SELECT c.relname || ': ' || v.msg FROM pg_class c CROSS JOIN LATERAL verify_heapam(c.oid::regclass) v
+		WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`
 	checkIndexes = `SELECT bt_index_check(i.indexrelid::regclass, true)::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
 		WHERE a.amname = 'btree' AND c.relnamespace = 'public'::regnamespace`
 )
@@ -133,10 +134,14 @@ func postgresProblems(ctx context.Context, db *sql.DB) (problems []string, err e
 
 // strays find rows that no foreign key forbids: a token whose user is not its session's, a user's row of another project.
 var strays = []string{
-	`SELECT 'refresh token of ' || t.project || '/' || t.user_id || ' in a session of ' || s.user_id FROM refresh_tokens t JOIN sessions s ON s.project = t.project AND s.id = t.session_id WHERE s.user_id <> t.user_id`,
-	`SELECT 'refresh token of ' || t.project || '/' || t.user_id || ' without a session' FROM refresh_tokens t LEFT JOIN sessions s ON s.project = t.project AND s.id = t.session_id WHERE s.id IS NULL`,
-	`SELECT 'session of ' || s.project || '/' || s.user_id || ' without a user' FROM sessions s LEFT JOIN users u ON u.project = s.project AND u.id = s.user_id WHERE u.id IS NULL`,
-	`SELECT 'code of ' || c.project || '/' || c.user_id || ' without a user' FROM oob_codes c LEFT JOIN users u ON u.project = c.project AND u.id = c.user_id WHERE u.id IS NULL`,
+	`SELECT 'refresh token of ' || t.project || '/' || t.user_id || ' in a session of ' || s.user_id
+		FROM refresh_tokens t JOIN sessions s ON s.project = t.project AND s.id = t.session_id WHERE s.user_id <> t.user_id`,
+	`SELECT 'refresh token of ' || t.project || '/' || t.user_id || ' without a session'
+		FROM refresh_tokens t LEFT JOIN sessions s ON s.project = t.project AND s.id = t.session_id WHERE s.id IS NULL`,
+	`SELECT 'session of ' || s.project || '/' || s.user_id || ' without a user'
+		FROM sessions s LEFT JOIN users u ON u.project = s.project AND u.id = s.user_id WHERE u.id IS NULL`,
+	`SELECT 'code of ' || c.project || '/' || c.user_id || ' without a user'
+		FROM oob_codes c LEFT JOIN users u ON u.project = c.project AND u.id = c.user_id WHERE u.id IS NULL`,
 }
 
 func readFacts(ctx context.Context, db *sql.DB) (Facts, error) {

@@ -79,8 +79,9 @@ func (w *worker) touch(a *Account) {
 
 // step resolves what is unknown first, looks at what is due, and else does something.
 func (w *worker) step(ctx context.Context) {
+	w.accounts = slices.DeleteFunc(w.accounts, func(a *Account) bool { return a.Broken || a.Life == Deleted })
 	for _, a := range w.accounts {
-		if a.Pending != nil && !a.Broken {
+		if a.Pending != nil {
 			w.settle(ctx, a)
 			return
 		}
@@ -95,7 +96,6 @@ func (w *worker) step(ctx context.Context) {
 	a := w.pick()
 	w.touch(a)
 	w.work(ctx, a)
-	w.accounts = slices.DeleteFunc(w.accounts, func(a *Account) bool { return a.Broken || a.Life == Deleted })
 }
 
 // pick gives one of the worker's accounts, or a new one.

@@ -49,6 +49,7 @@ type Account struct {
 
 	Pending *Entry // a call whose outcome is unknown; no other is made before it is resolved
 	Broken  bool   // something was found; nothing more is expected of it
+	Buried  bool   // found to be deleted in every way: only the last check asks again
 
 	open *Entry // an intent whose end the ledger does not have yet
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 )
@@ -62,5 +63,11 @@ func (a *Arena) killPostmaster(ctx context.Context, pg *Postgres, s *Server) err
 	if err := pg.Start(); err != nil {
 		return err
 	}
-	return a.AwaitSignIn(ctx, s, began)
+	back := make(chan error, 1)
+	go func() {
+		err := pg.Await(ctx, "doorward")
+		a.recovered(time.Since(began))
+		back <- err
+	}()
+	return errors.Join(a.AwaitSignIn(ctx, s, began), <-back)
 }

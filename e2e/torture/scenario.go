@@ -30,6 +30,7 @@ type Result struct {
 	Statuses map[int]int     `json:"statuses,omitempty"` // answers of 500 and above, and 429
 	Latency  Times           `json:"latency"`            // of what was acknowledged
 	Restart  Times           `json:"restart"`            // from the restart to the first good sign-in
+	Database Times           `json:"database"`           // of it, until a killed database answered
 	Slow     int             `json:"slowRestarts"`       // over the limit
 	Mails    int             `json:"mails"`              // that arrived
 	Copies   int             `json:"mailCopies"`         // that arrived once more, after a crash

@@ -9,6 +9,9 @@ import (
 // fullCheckEvery is after how many rounds everything is checked; in between, workers look at what they touched last.
 const fullCheckEvery = 50
 
+// progressEvery is after how many rounds a line is printed.
+const progressEvery = 25
+
 var sqliteKill = Scenario{
 	Name: "sqlite-kill", About: "kill -9 of the server on SQLite", Long: 500, Short: 6,
 	Run: func(ctx context.Context, a *Arena, rounds int) error {
@@ -56,6 +59,9 @@ func (a *Arena) Rounds(ctx context.Context, rounds int, load *Load, s *Server, d
 		}
 		if a.Findings.Total() > 0 {
 			break
+		}
+		if round%progressEvery == 0 {
+			a.Logf("round %d: %d calls acknowledged", round, a.Tally.done())
 		}
 		if round%fullCheckEvery == 0 && round < rounds {
 			load.Pause()

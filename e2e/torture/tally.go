@@ -48,8 +48,10 @@ func (w watched) Do(ctx context.Context, c Call) Answer {
 
 // Times sums durations up.
 type Times struct {
-	N              int
-	P50, P99, Most time.Duration
+	N    int           `json:"n"`
+	P50  time.Duration `json:"p50"` // in JSON, all in nanoseconds
+	P99  time.Duration `json:"p99"`
+	Most time.Duration `json:"max"`
 }
 
 func sumUp(list []time.Duration) Times {

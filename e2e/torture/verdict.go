@@ -47,7 +47,7 @@ type Findings struct {
 	out    io.Writer
 	ledger *Ledger
 	counts map[Verdict]int
-	list   []Finding
+	total  int
 }
 
 func newFindings(out io.Writer, ledger *Ledger) *Findings {
@@ -59,8 +59,7 @@ func (f *Findings) Add(found Finding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts[found.Verdict]++
-	f.list = append(f.list, found)
-	if len(f.list) > shownFindings {
+	if f.total++; f.total > shownFindings {
 		return
 	}
 	fmt.Fprintln(f.out, "FOUND", found)
@@ -84,9 +83,8 @@ func (f *Findings) Counts() map[Verdict]int {
 }
 
 // Total is the number of all findings.
-func (f *Findings) Total() (n int) {
-	for _, count := range f.Counts() {
-		n += count
-	}
-	return n
+func (f *Findings) Total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.total
 }
