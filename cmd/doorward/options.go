@@ -17,6 +17,7 @@ import (
 	"github.com/doorward/doorward/internal/breached"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/server"
+	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -44,8 +45,8 @@ var options = []option{
 	{key: "listen", help: "Address to serve on, as HOST:PORT.", shown: "127.0.0.1:8080", def: text("127.0.0.1:8080"), set: setListen},
 	{key: "data", help: "Directory of the database and the master key.", shown: "./doorward-data", def: text("./doorward-data"),
 		set: notEmpty(func(s *settings) *string { return &s.server.DataDir })},
-	{key: "database", help: "URL of the database, sqlite:FILE or postgres://….", shown: "doorward.db in the data directory", secret: true,
-		def: func(s *settings) string { return "sqlite:" + filepath.Join(s.server.DataDir, "doorward.db") }, set: setDatabase, masked: maskDatabase},
+	{key: "database", help: "URL of the database, sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?sslmode=verify-full.", shown: "doorward.db in the data directory", secret: true,
+		def: func(s *settings) string { return "sqlite:" + filepath.Join(s.server.DataDir, "doorward.db") }, set: setDatabase, masked: sqlstore.MaskURL},
 	{key: "master-key-file", help: "File of the keys that seal secrets in the database.", shown: "master.key in the data directory",
 		def: func(s *settings) string { return filepath.Join(s.server.DataDir, "master.key") },
 		set: notEmpty(func(s *settings) *string { return &s.server.MasterKeyFile })},
@@ -137,29 +138,7 @@ func setMetricsListen(s *settings, v string) error {
 
 func setDatabase(s *settings, v string) error {
 	s.server.Database = v
-	path, isSQLite := strings.CutPrefix(v, "sqlite:")
-	switch {
-	case strings.HasPrefix(v, "postgres://"), strings.HasPrefix(v, "postgresql://"):
-		if u, err := url.Parse(v); err != nil || u.Host == "" {
-			return errors.New("it is not a URL as postgres://USER:PASSWORD@HOST:PORT/DATABASE; special characters are percent-encoded")
-		}
-	case isSQLite && path == "", v == "", !isSQLite && strings.Contains(v, "://"):
-		return errors.New("it is neither sqlite:FILE nor postgres://USER:PASSWORD@HOST:PORT/DATABASE")
-	}
-	return nil
-}
-
-// maskDatabase leaves the user, the host and the name of a database.
-func maskDatabase(v string) string {
-	if !strings.Contains(v, "://") {
-		return v
-	}
-	u, err := url.Parse(v)
-	if err != nil || u.Host == "" {
-		return "(hidden)"
-	}
-	u.RawQuery = "" // it may hold a password, too
-	return u.Redacted()
+	return sqlstore.CheckURL(v)
 }
 
 func defaultPublicURL(s *settings) string {

@@ -85,6 +85,15 @@ func (c *crowd) signIn(t testing.TB, n int, email func(i int) string, source fun
 	return refused.Load(), time.Duration(longest.Load())
 }
 
+// TestCrowdIsServed: whoever signs in at the same moment waits for the others, and is not refused.
+func TestCrowdIsServed(t *testing.T) {
+	c := newCrowd(t, 1)
+	busy, _ := c.signIn(t, 80, func(int) string { return crowdEmail(0) }, func(i int) int { return i % 2 })
+	if busy > 0 {
+		t.Errorf("%d of 80 sign-ins to one account were refused", busy)
+	}
+}
+
 func BenchmarkCrowd(b *testing.B) {
 	same := func(int) string { return crowdEmail(0) }
 	cases := []struct {

@@ -26,10 +26,11 @@ func (t *tx) TakeLimit(ctx context.Context, p auth.ProjectID, key string, now ti
 		return 0, err
 	}
 	arrival, err := get(ctx, t.q, value[int64], `SELECT arrival FROM limits WHERE project = $1 AND limit_key = $2`, p, key)
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
 		return 0, err
 	}
-	return time.Duration(arrival-latest) * time.Millisecond, nil
+	// In a Count, somebody may have given a use back or swept the row since. Refused is refused: nothing was counted.
+	return time.Duration(max(1, arrival-latest)) * time.Millisecond, nil
 }
 
 func (t *tx) RefundLimit(ctx context.Context, p auth.ProjectID, key string, interval time.Duration) error {

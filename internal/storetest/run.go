@@ -66,6 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"RaceForRotation", testRaceForRotation},
 		{"RaceForSecondFactor", testRaceForSecondFactor},
 		{"RaceForLimit", testRaceForLimit},
+		{"Count", testCount},
+		{"RaceToCount", testRaceToCount},
 		{"RaceForMail", testRaceForMail},
 		{"CountersLoseNothing", testCountersLoseNothing},
 		{"ClosedStoreRefuses", testClosedStoreRefuses},

@@ -93,7 +93,8 @@ func (c *cluster) url(database string) string {
 	return "postgres:///" + database + "?" + query.Encode()
 }
 
-func startCluster() (*cluster, error) {
+// initCluster makes the files of a cluster.
+func initCluster() (*cluster, error) {
 	c := &cluster{}
 	var err error
 	if c.binaries, err = findBinaries(); err != nil {
@@ -115,6 +116,15 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, c.abandon(err)
 	}
+	return c, nil
+}
+
+func startCluster() (*cluster, error) {
+	c, err := initCluster()
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(c.dir, "data")
 	c.server, err = startProcess(c.command("postgres", "-D", data, "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off",
 		"-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"))
 	if err != nil {

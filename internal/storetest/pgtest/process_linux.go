@@ -43,6 +43,12 @@ func (p *process) stop() {
 	<-p.exited
 }
 
+// interrupt ends the server's connections and then the server, in good order.
+func (p *process) interrupt() {
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	<-p.exited
+}
+
 func runAs(cmd *exec.Cmd, a *account) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if a != nil {

@@ -9,19 +9,33 @@ import (
 )
 
 // process is the server. Only Linux ends it when the test binary is killed.
-type process struct{ cmd *exec.Cmd }
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
 
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", cmd.Path, err)
 	}
-	return &process{cmd}, nil
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait()
+	}()
+	return p, nil
 }
 
 // stop ends the server at once; its data is thrown away.
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
-	_ = p.cmd.Wait()
+	<-p.exited
+}
+
+// interrupt ends the server's connections and then the server, in good order.
+func (p *process) interrupt() {
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	<-p.exited
 }
 
 func runAs(cmd *exec.Cmd, a *account) {
