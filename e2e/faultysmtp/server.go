@@ -3,6 +3,7 @@ package faultysmtp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/mail"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -49,11 +51,11 @@ type Server struct {
 	addr string
 
 	keep func(Delivery)
+	smtp *smtp.Server // nil while nobody listens
 
 	mu       sync.Mutex
 	mode     Mode
 	left     chan struct{} // closed when the mode changes
-	smtp     *smtp.Server  // nil while nobody listens
 	sessions int
 }
 
@@ -73,25 +75,33 @@ func Start(keep func(Delivery)) (*Server, error) {
 // Addr is where it listens, HOST:PORT.
 func (s *Server) Addr() string { return s.addr }
 
-// Set changes the mode. It drops the connections that hang. It fails where it cannot listen again.
+// Set changes the mode. It drops the connections that hang; what else is under way comes to its end, so that nobody is left without an answer but by a mode. It
+// fails where it cannot listen again. It is for one goroutine at a time.
 func (s *Server) Set(m Mode) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	close(s.left)
 	s.left, s.mode = make(chan struct{}), m
-	if m == Refusing {
-		return s.close()
-	}
-	if s.smtp == nil {
+	s.mu.Unlock()
+	if m != Refusing {
 		return s.listen()
 	}
-	return nil
+	if s.smtp == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	closing := s.smtp
+	s.smtp = nil
+	return closing.Shutdown(ctx)
 }
 
 // Close ends the server.
 func (s *Server) Close() error { return s.Set(Refusing) }
 
 func (s *Server) listen() error {
+	if s.smtp != nil {
+		return nil
+	}
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
@@ -102,15 +112,6 @@ func (s *Server) listen() error {
 	serving := s.smtp
 	go func() { _ = serving.Serve(listener) }()
 	return nil
-}
-
-func (s *Server) close() error {
-	if s.smtp == nil {
-		return nil
-	}
-	err := s.smtp.Close()
-	s.smtp = nil
-	return err
 }
 
 func (s *Server) session(c *smtp.Conn) smtp.Session {
