@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 )
 
@@ -25,6 +26,9 @@ func Mount(dir string, bytes int64) (*Disk, error) {
 	}
 	return &Disk{Dir: dir}, nil
 }
+
+// Possible tells whether this program may mount: whether it is root on Linux.
+func Possible() bool { return runtime.GOOS == "linux" && os.Geteuid() == 0 }
 
 // Fill has a foreign file take all that is free. It may be called again, to take what has come free since.
 func (d *Disk) Fill() error {

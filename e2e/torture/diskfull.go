@@ -13,7 +13,7 @@ import (
 )
 
 var sqliteDiskFull = Scenario{
-	Name: "sqlite-disk-full", About: "the disk under SQLite fills up, and is freed", Long: 30, Short: 3,
+	Name: "sqlite-disk-full", About: "the disk under SQLite fills up, and is freed", Long: 30, Short: 3, Mount: true,
 	Run: func(ctx context.Context, a *Arena, rounds int) error {
 		disk, err := a.mount(48 << 20)
 		if err != nil {
@@ -29,7 +29,7 @@ var sqliteDiskFull = Scenario{
 }
 
 var postgresDiskFull = Scenario{
-	Name: "postgres-disk-full", About: "the disk under PostgreSQL fills up, and is freed", Long: 20, Short: 2,
+	Name: "postgres-disk-full", About: "the disk under PostgreSQL fills up, and is freed", Long: 20, Short: 2, Mount: true,
 	Run: func(ctx context.Context, a *Arena, rounds int) error {
 		disk, err := a.mount(256 << 20)
 		if err != nil {

@@ -9,8 +9,9 @@ import (
 type Scenario struct {
 	Name  string
 	About string
-	Long  int // rounds of the long form
-	Short int // rounds of the one that runs with the tests
+	Long  int  // rounds of the long form
+	Short int  // rounds of the one that runs with the tests
+	Mount bool // it mounts a file system, which takes root on Linux
 	// Run starts what it needs, keeps load on it, makes so many rounds of faults, and has everything checked at the end. An error means that the scenario could not be
 	// played, or that something but a verdict was wrong; verdicts are in the arena.
 	Run func(ctx context.Context, a *Arena, rounds int) error
