@@ -2,9 +2,11 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -24,8 +26,9 @@ const (
 const timelineKey = "doorward.timeline"
 
 // fence keeps a former primary out. After a failover the old primary may come back and take itself for the primary still: it accepts connections and answers
-// reads, with what was revoked since alive again. Each promotion begins a new timeline of PostgreSQL, with a higher number, so the server with the highest is
-// the right one, and a connection to one with a lower is refused, or dropped from the pool before its next use.
+// reads, with what was revoked since alive again. Or it never went away: its commits wait for the standby that it lost. Each promotion begins a new timeline of
+// PostgreSQL, with a higher number, so the server with the highest is the right one: a connection to one with a lower is refused, and one that is open is cut,
+// whatever waits on it.
 //
 // Where several servers are named, each is asked once a second, so that a process that has no connection to the new primary yet learns of it. Engines
 // without timelines are not fenced: their replication has no such state.
@@ -33,17 +36,39 @@ type fence struct {
 	newest atomic.Uint32 // the highest timeline that any server told; 0 where none has told one
 	end    context.CancelFunc
 	ended  sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[*fencedConn]uint32 // the timeline of each connection's server
+}
+
+// fencedConn is the way to a server.
+type fencedConn struct {
+	net.Conn
+	fence *fence
+}
+
+// Close closes it.
+func (c *fencedConn) Close() error {
+	c.fence.forget(c)
+	return c.Conn.Close()
 }
 
 // startFence has every connection to the hosts pass the fence. It returns once each of them has answered or failed, or after a moment.
 func startFence(ctx context.Context, hosts []pgx.ConnConfig) *fence {
 	watching, end := context.WithCancel(context.WithoutCancel(ctx))
-	f := &fence{end: end}
+	f := &fence{end: end, open: map[*fencedConn]uint32{}}
 	if len(hosts) > 1 {
 		f.watchAll(watching, hosts)
 	}
 	for i := range hosts {
-		validate := hosts[i].ValidateConnect
+		dial, validate := hosts[i].DialFunc, hosts[i].ValidateConnect
+		hosts[i].DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &fencedConn{conn, f}, nil
+		}
 		hosts[i].ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 			if validate != nil {
 				if err := validate(ctx, conn); err != nil {
@@ -56,7 +81,7 @@ func startFence(ctx context.Context, hosts []pgx.ConnConfig) *fence {
 	return f
 }
 
-// option has the pool drop connections to a former primary.
+// option has the pool drop connections to a former primary, which are cut, before they are tried.
 func (f *fence) option() stdlib.OptionOpenDB {
 	return stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
 		if timeline, _ := conn.PgConn().CustomData()[timelineKey].(uint32); timeline < f.newest.Load() {
@@ -78,6 +103,7 @@ func (f *fence) admit(ctx context.Context, conn *pgconn.PgConn) error {
 	if err != nil {
 		return err
 	}
+	f.remember(conn.Conn(), timeline) // before the comparison: whoever raises the timeline from now on cuts it
 	f.raise(timeline)
 	if newest := f.newest.Load(); timeline < newest {
 		return fmt.Errorf("this server is on timeline %d and another one was promoted to %d: it is a former primary, or no primary at all", timeline, newest)
@@ -86,11 +112,45 @@ func (f *fence) admit(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
+func (f *fence) remember(conn net.Conn, timeline uint32) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if c, ok := conn.(*fencedConn); ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.open[c] = timeline
+	}
+}
+
+func (f *fence) forget(c *fencedConn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, c)
+}
+
+// raise takes in what timeline a server is on. Where that is a new one, the connections to all others are cut.
 func (f *fence) raise(timeline uint32) {
 	for {
 		newest := f.newest.Load()
-		if timeline <= newest || f.newest.CompareAndSwap(newest, timeline) {
+		if timeline <= newest {
 			return
+		}
+		if f.newest.CompareAndSwap(newest, timeline) {
+			f.cut(timeline)
+			return
+		}
+	}
+}
+
+// cut closes the connections to servers of earlier timelines under whoever waits on them: a commit there waits in vain.
+func (f *fence) cut(newest uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c, timeline := range f.open {
+		if timeline < newest {
+			_ = c.Conn.Close()
+			delete(f.open, c)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/sqlstore"
@@ -36,6 +37,49 @@ func TestFormerPrimaryIsKeptOut(t *testing.T) {
 	}
 	if err := s.Ping(t.Context()); !errors.Is(err, auth.ErrStoreBusy) {
 		t.Errorf("the probe: %v, want busy", err)
+	}
+}
+
+// What waits on a server that another overtakes does not wait on.
+func TestFormerPrimaryIsCutOff(t *testing.T) {
+	url := pgtest.URL(t)
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Somebody holds the row, so that the change below waits on the server.
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	holding, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holding.Rollback()
+	if _, err := holding.ExecContext(t.Context(), `LOCK TABLE projects`); err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan error)
+	go func() {
+		changed <- s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) })
+	}()
+	for waiting := 0; waiting == 0; time.Sleep(10 * time.Millisecond) {
+		err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.RaiseTimeline(s.Timeline() + 1)
+	select {
+	case err := <-changed:
+		if !errors.Is(err, auth.ErrStoreBusy) {
+			t.Errorf("the change: %v, want busy", err)
+		}
+	case <-time.After(10 * time.Second): // the statement's own time is 15 s
+		t.Error("the change waits on")
 	}
 }
 
