@@ -50,6 +50,7 @@ func run(m *testing.M) (code int) {
 		}
 		fmt.Fprintln(os.Stderr, "e2e: server logs and data are kept in", dir)
 	}()
+	defer stopPostgres()
 	if err := startSuite(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
@@ -66,6 +67,9 @@ func run(m *testing.M) (code int) {
 func startSuite() (err error) {
 	if suite.binary, err = buildBinary(suite.dir); err != nil {
 		return err
+	}
+	if err = startPostgres(); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	suite.shared, err = startServer(serverOptions{data: filepath.Join(suite.dir, "shared"), adminToken: randomSecret("admin")})
 	return err

@@ -51,7 +51,11 @@ func leakedSecrets() (problems []string) {
 	if err != nil {
 		problems = append(problems, "search the data directory: "+err.Error())
 	}
-	return problems
+	dump, err := dumpPostgres(suite.shared.opts.data)
+	if err != nil {
+		problems = append(problems, "search the database: "+err.Error())
+	}
+	return append(problems, leaksIn("the database", dump, mayBeStored)...)
 }
 
 func leaksIn(where string, content []byte, allowed func(kind string) bool) (problems []string) {

@@ -75,7 +75,11 @@ func startServer(o serverOptions) (*server, error) {
 		s.publicURL = "http://localhost:" + port
 	}
 	cmd := exec.Command(suite.binary, s.serveArgs()...)
-	cmd.Env = append(cleanEnv(), s.serveEnv()...)
+	database, err := databaseEnv(o.data)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Env = append(append(cleanEnv(), database...), s.serveEnv()...)
 	cmd.Dir = suite.dir
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	cmd.SysProcAttr = dieWithParent() // a test run that is cut off leaves no server behind
@@ -249,9 +253,13 @@ func tryBinary(args ...string) (cliResult, error) {
 	cmd := exec.CommandContext(ctx, suite.binary, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = cleanEnv()
+	database, err := databaseEnv(dataOf(args))
+	if err != nil {
+		return cliResult{}, err
+	}
+	cmd.Env = append(cleanEnv(), database...)
 	cmd.Dir = suite.dir
-	err := cmd.Run()
+	err = cmd.Run()
 	result := cliResult{stdout: stdout.String(), stderr: stderr.String()}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {

@@ -43,7 +43,7 @@ func Open(ctx context.Context, c Config) (*Instance, error) {
 	if err := openDataDir(c.DataDir); err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database})
+	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.Database, BeforeMigrate: sqlstore.SnapshotBeforeMigration(c.Database)})
 	if err != nil {
 		return nil, err
 	}

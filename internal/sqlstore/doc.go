@@ -5,5 +5,6 @@
 // both engines, because PostgreSQL cannot keep it.
 //
 // On SQLite one goroutine commits: it puts all waiting changes into one transaction (see writer.go). On PostgreSQL each change is a serializable
-// transaction that runs again when it lost a race (see postgres.go).
+// transaction that runs again when it lost a race (see postgres.go); postgresconn.go says how connections are made, and what each is told first. The schema is
+// brought forward under a lock (see schemalock.go).
 package sqlstore

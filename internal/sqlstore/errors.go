@@ -22,11 +22,15 @@ type engine struct {
 	types   *strings.Replacer
 	// kind gives the error of package auth that a driver's error comes to; nil for none.
 	kind func(error) error
+	// beforeMigration is run in each migration's transaction. A migration may take as long as it needs, but does not wait for a lock on a table for long, since
+	// everybody else waits behind it.
+	beforeMigration []string
 }
 
 var (
 	sqliteEngine   = &engine{dialect: goose.DialectSQLite3, types: sqliteTypes, kind: sqliteKind}
-	postgresEngine = &engine{dialect: goose.DialectPostgres, types: postgresTypes, kind: postgresKind}
+	postgresEngine = &engine{dialect: goose.DialectPostgres, types: postgresTypes, kind: postgresKind,
+		beforeMigration: []string{`SET LOCAL statement_timeout = 0`, `SET LOCAL lock_timeout = 5000`}}
 )
 
 // translate puts a driver's error into the words of [auth.Store]. Of the driver's own error only the text stays: it names tables and columns, no values.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -20,6 +21,11 @@ type Options struct {
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
+	// BeforeMigrate is called before the schema of a database that is in use goes from one number to a higher one; while it runs no other process migrates. Its error stops
+	// the migration with nothing changed. nil does nothing.
+	BeforeMigrate func(ctx context.Context, from, to int64) error
+
+	migrations fs.FS // of tests, in place of the program's own
 }
 
 // Store is an [auth.Store]. Make one with [Open].

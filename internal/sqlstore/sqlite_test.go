@@ -131,22 +131,6 @@ func TestLaterOpenIsFast(t *testing.T) {
 	}
 }
 
-func TestNewerSchemaIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	s := openTest(t, path)
-	err := s.writer.update(t.Context(), func(q *querier) error {
-		_, err := q.exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = s.Close()
-	if _, err := Open(t.Context(), Options{URL: path}); !errors.Is(err, errNewerSchema) {
-		t.Errorf("opening it: %v, want %v", err, errNewerSchema)
-	}
-}
-
 // Two stores stand for two processes: a server and a command beside it.
 func TestTwoStoresOnOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
