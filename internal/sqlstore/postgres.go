@@ -195,6 +195,9 @@ func exchange(ctx context.Context, conn *sql.Conn, limit time.Duration, command,
 	var failure error
 	err := conn.Raw(func(c any) error {
 		pg := c.(*stdlib.Conn).Conn()
+		if pg.IsClosed() {
+			return driver.ErrBadConn // never sent
+		}
 		takeWarning(pg.PgConn())
 		tag, err := pg.Exec(ctx, command)
 		warning := takeWarning(pg.PgConn())
@@ -227,13 +230,14 @@ func inFlight(ctx context.Context, err error) error {
 }
 
 // commitError tells a commit that the server refused from one whose answer was lost (P50). An error that ends the connection may come after the commit.
+// The driver's own word that an error is safe to retry does not count: it says so of a simple query that was sent, too, where the connection breaks before the answer.
 func commitError(err error) error {
 	var answer *pgconn.PgError
 	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && answer.Code != pgCompletionUnknown && answer.Code != pgResolutionUnknown
 	switch {
 	case err == nil:
 		return nil
-	case refused, errors.Is(err, errAnswered), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), pgconn.SafeToRetry(err): // the last three: never sent
+	case refused, errors.Is(err, errAnswered), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone): // the last two: never sent
 		return fmt.Errorf("%w: %v", auth.ErrStoreBusy, err)
 	}
 	return fmt.Errorf("%w: %v", auth.ErrOutcomeUnknown, err)

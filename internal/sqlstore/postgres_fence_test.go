@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +81,41 @@ func TestFormerPrimaryIsCutOff(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second): // the statement's own time is 15 s
 		t.Error("the change waits on")
+	}
+}
+
+// A commit under way when its server dies, or is overtaken, may have happened. It is neither told as undone nor tried again.
+func TestCommitUnderWayIsOfUnknownOutcome(t *testing.T) {
+	for name, strike := range map[string]func(*pgtest.Server, *sqlstore.Store){
+		"killed":    func(server *pgtest.Server, _ *sqlstore.Store) { server.Kill() },
+		"overtaken": func(_ *pgtest.Server, s *sqlstore.Store) { s.RaiseTimeline(s.Timeline() + 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := pgtest.StartServer(t)
+			s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: server.CreateDatabase("shop", server.Address())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			// The commit waits for a standby that is not there.
+			server.SQL("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+			server.SQL("postgres", "SELECT pg_reload_conf()")
+			var runs atomic.Int32
+			changed := make(chan error)
+			go func() {
+				changed <- s.Update(t.Context(), func(tx auth.Tx) error {
+					runs.Add(1)
+					return tx.CreateProject(t.Context(), auth.Project{ID: "p"})
+				})
+			}()
+			for server.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "1" {
+				time.Sleep(10 * time.Millisecond)
+			}
+			strike(server, s)
+			if err := <-changed; !errors.Is(err, auth.ErrOutcomeUnknown) || runs.Load() != 1 {
+				t.Errorf("the change: %v after %d runs, want an unknown outcome of one", err, runs.Load())
+			}
+		})
 	}
 }
 
