@@ -78,3 +78,56 @@ func TestFormerPrimary(t *testing.T) {
 	revoked(ownServer(t, options))
 	p.signUp(t)
 }
+
+// TestOvertakenPrimary: the standby is promoted while the primary lives, as where the network between them broke. Commits on the old one wait for a standby that is
+// gone; nobody waits with them for long.
+func TestOvertakenPrimary(t *testing.T) {
+	t.Parallel()
+	c, err := pgcluster.Start("", "doorward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := ownServer(t, serverOptions{adminToken: randomSecret("admin"), args: []string{"--database", c.URL("doorward", "")}})
+	p := project{srv: s, id: "default"}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var slowest atomic.Int64
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				began := time.Now()
+				a := account{email: newEmail(), password: newPassword()}
+				if _, err := p.client().send(http.MethodPost, apiBase+signup, a.credentials()); err != nil {
+					t.Errorf("a sign-up: %v", err)
+				}
+				if took := int64(time.Since(began)); took > slowest.Load() {
+					slowest.Store(took)
+				}
+			}
+		})
+	}
+	time.Sleep(time.Second)
+	if err := c.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	promoted := time.Now()
+	time.Sleep(2 * time.Second)
+	a := p.signUp(t)
+	t.Logf("a sign-up %v after the promotion; the slowest took %v", time.Since(promoted).Round(time.Millisecond), time.Duration(slowest.Load()).Round(time.Millisecond))
+	close(stop)
+	wg.Wait()
+	if took := time.Duration(slowest.Load()); took > 12*time.Second { // PostgreSQL itself would give up after 15 s
+		t.Errorf("a sign-up took %v", took)
+	}
+	p.signIn(t, a.email, a.password)
+}

@@ -45,11 +45,15 @@ type fence struct {
 type fencedConn struct {
 	net.Conn
 	fence *fence
+	gone  atomic.Bool // cut by the fence: whoever closes it once more has nothing to complain of
 }
 
 // Close closes it.
 func (c *fencedConn) Close() error {
 	c.fence.forget(c)
+	if c.gone.Load() {
+		return nil
+	}
 	return c.Conn.Close()
 }
 
@@ -67,7 +71,7 @@ func startFence(ctx context.Context, hosts []pgx.ConnConfig) *fence {
 			if err != nil {
 				return nil, err
 			}
-			return &fencedConn{conn, f}, nil
+			return &fencedConn{Conn: conn, fence: f}, nil
 		}
 		hosts[i].ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 			if validate != nil {
@@ -149,6 +153,7 @@ func (f *fence) cut(newest uint32) {
 	defer f.mu.Unlock()
 	for c, timeline := range f.open {
 		if timeline < newest {
+			c.gone.Store(true)
 			_ = c.Conn.Close()
 			delete(f.open, c)
 		}

@@ -48,7 +48,9 @@ func TestFormerPrimaryIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	// Somebody holds the row, so that the change below waits on the server.
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -81,6 +83,9 @@ func TestFormerPrimaryIsCutOff(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second): // the statement's own time is 15 s
 		t.Error("the change waits on")
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("closing the store, with connections that were cut: %v", err)
 	}
 }
 
