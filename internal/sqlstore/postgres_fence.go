@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -117,7 +116,7 @@ func (f *fence) admit(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 func (f *fence) remember(conn net.Conn, timeline uint32) {
-	if secure, ok := conn.(*tls.Conn); ok {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = secure.NetConn()
 	}
 	if c, ok := conn.(*fencedConn); ok {
