@@ -130,14 +130,14 @@ func Play(ctx context.Context, s Scenario, seed uint64, rounds int, dir, binary 
 // table is the results as docs/reliability.md has them.
 func table(results []Result) string {
 	var b strings.Builder
-	b.WriteString("| scenario | rounds | acknowledged | failed | unknown | first sign-in p50 / p99 / max | errors outside |")
+	b.WriteString("| scenario | rounds | acknowledged | of these changes | failed | unknown | first sign-in p50 / p99 / max | errors outside |")
 	for _, v := range Verdicts {
 		fmt.Fprintf(&b, " %s |", v)
 	}
 	b.WriteByte('\n')
-	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString(strings.Repeat("|---", 8+len(Verdicts)) + "|\n")
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %v / %v / %v | %d |", r.Scenario, r.Rounds, r.Calls[Done], r.Calls[Failed], r.Calls[Unknown],
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %v / %v / %v | %d |", r.Scenario, r.Rounds, r.Calls[Done], r.Changes, r.Calls[Failed], r.Calls[Unknown],
 			r.Restart.P50.Round(time.Millisecond), r.Restart.P99.Round(time.Millisecond), r.Restart.Most.Round(time.Millisecond), r.Outside)
 		for _, v := range Verdicts {
 			fmt.Fprintf(&b, " %d |", r.Verdicts[v])
