@@ -55,7 +55,7 @@ func (w *worker) run(ctx context.Context, l *Load) {
 		w.step(context.WithoutCancel(ctx))
 		l.gate.RUnlock()
 		if w.away {
-			time.Sleep(25 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 }
