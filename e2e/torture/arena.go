@@ -409,6 +409,12 @@ func (a *Arena) Result(scenario string, rounds int, took time.Duration, err erro
 		Outside: len(a.outside), Verdicts: map[Verdict]int{}, Notes: a.notes,
 	}
 	r.Calls, r.Statuses, r.Latency = a.Tally.sum()
+	r.Done = a.Ledger.Acknowledged()
+	for op, n := range r.Done {
+		if op != SignIn && op != Refresh && op != Look {
+			r.Changes += n
+		}
+	}
 	for _, v := range Verdicts {
 		r.Verdicts[v] = a.Findings.Counts()[v]
 	}

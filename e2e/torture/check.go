@@ -74,17 +74,19 @@ func (c *checker) passwords(ctx context.Context, a *Account) bool {
 	return true
 }
 
-// sessions refreshes with every token that must live, and with the newest of those that must not.
+// sessions refreshes with every token that must live, and with the newest of those that must not; of either with one alone where the check is not thorough.
 func (c *checker) sessions(ctx context.Context, a *Account) bool {
-	dead := 1
+	living, dead := 1, 1
 	if c.thorough {
-		dead = 4
+		living, dead = len(a.Sessions), 4
 	}
 	for _, s := range slices.Backward(slices.Clone(a.Sessions)) {
+		left := &living
 		if s.Dead {
-			if dead--; dead < 0 {
-				continue
-			}
+			left = &dead
+		}
+		if *left--; *left < 0 {
+			continue
 		}
 		if answer := c.refresh(ctx, a, s); answer.Phase != Done && answer.Phase != Refused {
 			return false

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -79,6 +80,7 @@ type Ledger struct {
 	mu   sync.Mutex
 	file *os.File
 	n    int
+	done map[Op]int // acknowledged
 }
 
 // CreateLedger begins a ledger.
@@ -87,7 +89,7 @@ func CreateLedger(path string) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return &Ledger{path: path, began: time.Now(), file: file}, nil
+	return &Ledger{path: path, began: time.Now(), file: file, done: map[Op]int{}}, nil
 }
 
 // Write appends an entry, and gives it with its number and instant.
@@ -103,7 +105,17 @@ func (l *Ledger) Write(e Entry) (Entry, error) {
 	if _, err := l.file.Write(append(line, '\n')); err != nil {
 		return e, fmt.Errorf("ledger: %w", err)
 	}
+	if e.Phase == Done {
+		l.done[e.Op]++
+	}
 	return e, nil
+}
+
+// Acknowledged counts the calls that were.
+func (l *Ledger) Acknowledged() map[Op]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.done)
 }
 
 // Lines gives the lines of one account, oldest first.

@@ -46,8 +46,8 @@ type worker struct {
 	due     []*Account // to be looked at, because the server was away since they were touched
 }
 
-// recheck is how many of the accounts that a worker touched last are looked at after a fault.
-const recheck = 3
+// recheck is how many of the accounts that a worker touched last are looked at after a fault. More would leave the time between faults to looking; the full checks see all.
+const recheck = 1
 
 func (w *worker) run(ctx context.Context, l *Load) {
 	for ctx.Err() == nil {
@@ -55,20 +55,15 @@ func (w *worker) run(ctx context.Context, l *Load) {
 		w.step(context.WithoutCancel(ctx))
 		l.gate.RUnlock()
 		if w.away {
-			time.Sleep(25 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 }
 
 // saw notes whether the server answers.
 func (w *worker) saw(_ Call, a Answer) {
-	if w.away = a.Status == 0 || a.Status >= 500; w.away {
-		for _, touched := range w.touched {
-			if !slices.Contains(w.due, touched) {
-				w.due = append(w.due, touched)
-			}
-		}
-		w.touched = nil
+	if w.away = a.Status == 0 || a.Status >= 500; w.away && len(w.touched) > 0 {
+		w.due, w.touched = w.touched, nil
 	}
 }
 
@@ -102,7 +97,7 @@ func (w *worker) step(ctx context.Context) {
 func (w *worker) pick() *Account {
 	chance := 0.02
 	if len(w.accounts) < w.target {
-		chance = 0.2
+		chance = 0.35
 	}
 	if len(w.accounts) > 0 && w.rng.Float64() > chance {
 		return w.accounts[w.rng.IntN(len(w.accounts))]
@@ -184,19 +179,19 @@ func (w *worker) workActive(ctx context.Context, a *Account) {
 		return
 	}
 	switch dice := w.rng.IntN(100); {
-	case dice < 18:
+	case dice < 14:
 		w.signIn(ctx, a, a.Password)
-	case dice < 52:
+	case dice < 36:
 		w.refreshOrReuse(ctx, a, s)
-	case dice < 62:
+	case dice < 54:
 		w.changePassword(ctx, a, s, w.password())
-	case dice < 71:
+	case dice < 68:
 		w.reset(ctx, a)
-	case dice < 78:
+	case dice < 75:
 		w.signOut(ctx, a, s)
-	case dice < 81:
+	case dice < 79:
 		w.signOutAll(ctx, a, s)
-	case dice < 84:
+	case dice < 83:
 		w.byAdmin(ctx, a, RevokeAll, "DELETE", "/sessions")
 	case dice < 90:
 		w.byAdmin(ctx, a, Disable, "POST", "/disable")

@@ -21,6 +21,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 0, "of each scenario; 0 is the long form's")
 	flag.StringVar(&o.repository, "repository", "..", "where the server is built from")
 	flag.StringVar(&o.dir, "dir", "", "directory for data and logs; a temporary one where empty, which is removed unless something was found")
+	flag.BoolVar(&o.busy, "busy", false, "others use the machine: slow restarts are told, and fail nothing")
 	flag.StringVar(&o.json, "json", "", "file for the results")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,6 +42,7 @@ type options struct {
 	repository string
 	dir        string
 	json       string
+	busy       bool
 }
 
 func run(ctx context.Context, o options, out io.Writer) (good bool, err error) {
@@ -80,7 +82,7 @@ func run(ctx context.Context, o options, out io.Writer) (good bool, err error) {
 			rounds = s.Long
 		}
 		r := Play(ctx, s, o.seed, rounds, dir, binary, out)
-		good = good && r.Good() && r.Slow == 0
+		good = good && r.Good() && (o.busy || r.Slow == 0)
 		results = append(results, r)
 		if ctx.Err() != nil {
 			break
@@ -128,14 +130,14 @@ func Play(ctx context.Context, s Scenario, seed uint64, rounds int, dir, binary 
 // table is the results as docs/reliability.md has them.
 func table(results []Result) string {
 	var b strings.Builder
-	b.WriteString("| scenario | rounds | acknowledged | failed | unknown | first sign-in p50 / p99 / max | errors outside |")
+	b.WriteString("| scenario | rounds | acknowledged | of these changes | failed | unknown | first sign-in p50 / p99 / max | errors outside |")
 	for _, v := range Verdicts {
 		fmt.Fprintf(&b, " %s |", v)
 	}
 	b.WriteByte('\n')
-	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString(strings.Repeat("|---", 8+len(Verdicts)) + "|\n")
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %v / %v / %v | %d |", r.Scenario, r.Rounds, r.Calls[Done], r.Calls[Failed], r.Calls[Unknown],
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %v / %v / %v | %d |", r.Scenario, r.Rounds, r.Calls[Done], r.Changes, r.Calls[Failed], r.Calls[Unknown],
 			r.Restart.P50.Round(time.Millisecond), r.Restart.P99.Round(time.Millisecond), r.Restart.Most.Round(time.Millisecond), r.Outside)
 		for _, v := range Verdicts {
 			fmt.Fprintf(&b, " %d |", r.Verdicts[v])

@@ -28,6 +28,8 @@ type Result struct {
 	Seconds  float64         `json:"seconds"`
 	Accounts int             `json:"accounts"`
 	Calls    map[Phase]int   `json:"calls"`
+	Done     map[Op]int      `json:"acknowledged"`
+	Changes  int             `json:"changes"`            // acknowledged calls that are more than a sign-in or a refresh
 	Statuses map[int]int     `json:"statuses,omitempty"` // answers of 500 and above, and 429
 	Latency  Times           `json:"latency"`            // of what was acknowledged
 	Restart  Times           `json:"restart"`            // from the restart to the first good sign-in
