@@ -1,6 +1,6 @@
 # Every target is a short name for a command that works without make.
 
-.PHONY: build run test check lint bench clean image measure cross
+.PHONY: build run test check lint bench torture clean image measure cross
 
 build: ## one static binary, ./doorward
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o doorward ./cmd/doorward
@@ -28,6 +28,9 @@ image: ## the container image doorward:latest
 cross: ## that the other platforms compile; a release builds them, too
 	for target in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
 		echo $$target && CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./cmd/doorward || exit 1; done
+
+torture: ## kill servers under load for an hour, and compare what was acknowledged with what is there
+	scripts/torture
 
 clean:
 	rm -rf doorward e2e/js/node_modules

@@ -85,6 +85,9 @@ func signUpUntilKilled(t *testing.T, p project, after time.Duration) (acknowledg
 // itself has to recover the original.
 func checkIntegrity(t *testing.T, data string) {
 	t.Helper()
+	if postgres.dir != "" {
+		return // the database is not there, and its server was not killed
+	}
 	copied := filepath.Join(t.TempDir(), "copy")
 	if err := copyFiles(data, copied); err != nil {
 		t.Fatal(err)

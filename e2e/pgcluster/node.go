@@ -4,10 +4,13 @@ package pgcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -22,14 +25,15 @@ type node struct {
 	server *process // nil while it does not run
 }
 
+// newNode finds a port below the range from which the system takes those of outgoing connections, so that it stays free while the server is down.
 func newNode(tools tools, data string) (*node, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	for range 100 {
+		n := &node{tools: tools, data: data, port: strconv.Itoa(15000 + rand.N(15000))}
+		if listener, err := net.Listen("tcp", n.address()); err == nil {
+			return n, listener.Close()
+		}
 	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return &node{tools: tools, data: data, port: port}, err
+	return nil, errors.New("no free port was found")
 }
 
 func (n *node) name() string    { return filepath.Base(n.data) }

@@ -176,6 +176,15 @@ func (a *API) named(q request, u auth.User, err error) (User, error) {
 	return names.userOf(u), nil
 }
 
+// changed is named for a user who was just changed: what fails now does not undo that.
+func (a *API) changed(q request, u auth.User, err error) (User, error) {
+	if err != nil {
+		return User{}, err
+	}
+	out, err := a.named(q, u, nil)
+	return out, auth.AfterCommit(err)
+}
+
 func (a *API) createUser(q request, body NewUser) (User, error) {
 	patch := auth.UserPatch{
 		Name: &body.Name, Picture: &body.Picture, Locale: &body.Locale, EmailVerified: &body.EmailVerified, Disabled: &body.Disabled, Attributes: body.Attributes,
@@ -187,7 +196,7 @@ func (a *API) createUser(q request, body NewUser) (User, error) {
 		patch.CustomClaims = &body.CustomClaims
 	}
 	u, err := a.admin.CreateUser(q.ctx, q.caller, auth.CreateUserParams{Email: body.Email, Password: body.Password, UserPatch: patch})
-	return a.named(q, u, err)
+	return a.changed(q, u, err)
 }
 
 func (a *API) getUser(q request) (UserDetails, error) {
@@ -230,7 +239,7 @@ func given[T any](field web.Optional[T]) *T {
 // patchUser changes the user in the path. It is read again, since what UpdateUser gives lacks updatedAt and what else follows from the change.
 func (a *API) patchUser(q request, patch auth.UserPatch) (User, error) {
 	u, err := a.admin.UpdateUser(q.ctx, q.caller, q.uid(), patch)
-	return a.named(q, u, err)
+	return a.changed(q, u, err)
 }
 
 func (a *API) disableUser(q request) (User, error) { return a.setDisabled(q, true) }
@@ -249,7 +258,7 @@ func (a *API) sendPasswordReset(q request) error {
 
 func (a *API) inviteUser(q request, body Invite) (User, error) {
 	u, err := a.admin.Invite(q.ctx, q.caller, auth.InviteParams{Email: body.Email, Roles: body.Roles})
-	return a.named(q, u, err)
+	return a.changed(q, u, err)
 }
 
 func badParam(name, complaint string) *auth.Error {

@@ -131,6 +131,15 @@ func AsError(err error) *Error {
 	return &Error{Code: CodeInternal, Message: "internal error", cause: err}
 }
 
+// AfterCommit gives the error of what follows a committed change, such as a read for its answer. The change stands, so a store that is busy then must not be told as
+// CodeUnavailable, which says that nothing was done, but as CodeOutcomeUnknown (P50). Other errors go through.
+func AfterCommit(err error) error {
+	if CodeOf(err) != CodeUnavailable {
+		return err
+	}
+	return &Error{Code: CodeOutcomeUnknown, Message: "the change was made, but not its answer; ask before trying again", cause: err}
+}
+
 // CodeOf gives the code of err; "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {

@@ -99,7 +99,8 @@ func (s *Service) signIssued(ctx context.Context, p *Project, u User, i issued) 
 	case i.refresh == "":
 		return Tokens{User: u}, nil
 	}
-	return s.signSession(ctx, p, u, i.session, i.refresh)
+	tokens, err := s.signSession(ctx, p, u, i.session, i.refresh)
+	return tokens, AfterCommit(err)
 }
 
 // refreshPrefix is the uid, where it is one of ours: so a refresh can tell a deleted user from an unknown token with nothing of the user kept.

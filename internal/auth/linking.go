@@ -63,7 +63,7 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	result := ProviderSignIn{ProviderID: params.ProviderID, Identity: external}
 	// No second session: the answer carries a fresh id token of this one, with the identity in it.
 	result.Tokens, err = s.signSession(ctx, c.Project, u, session, "")
-	return result, err
+	return result, AfterCommit(err)
 }
 
 // needRecent refuses a change of the user's providers in a session that began too long ago, where the project wants it so: whoever finds a device signed in must not

@@ -51,7 +51,11 @@ func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Toke
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.signSession(ctx, c.Project, u, session, next)
+	tokens, err := s.signSession(ctx, c.Project, u, session, next)
+	if next != presented {
+		err = AfterCommit(err)
+	}
+	return tokens, err
 }
 
 // askRefresh asks the project's blocking hook about a refresh that is in order, and looks again at what may have changed while it was asked (P20). The reuse of a

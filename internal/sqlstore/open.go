@@ -123,6 +123,9 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = s.writer.close()
 	}
+	if s.postgres != nil {
+		s.postgres.fence.close()
+	}
 	return errors.Join(err, s.probing.Close(), s.pool.Close())
 }
 

@@ -27,6 +27,7 @@ const (
 // postgres runs changes on a PostgreSQL.
 type postgres struct {
 	pool      *sql.DB
+	fence     *fence
 	turns     *turns        // of connections
 	retries   chan struct{} // holds one token while a change that lost a race runs again
 	statement time.Duration // for one statement, and for the commit
@@ -43,13 +44,15 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if conns <= 0 {
 		conns = postgresConns
 	}
-	connect := target.connector()
+	fence := startFence(ctx, target.hosts)
+	connect := target.connector(fence.option())
 	pool := openPool(connect, conns)
 	if err := preparePostgres(ctx, pool, o); err != nil {
+		fence.close()
 		return nil, errors.Join(err, pool.Close())
 	}
 	free := make(chan struct{}, conns)
-	p := &postgres{pool: pool, retries: make(chan struct{}, 1), statement: target.statementTime + postgresGrace}
+	p := &postgres{pool: pool, fence: fence, retries: make(chan struct{}, 1), statement: target.statementTime + postgresGrace}
 	p.turns = &turns{free: free, wait: postgresWait, run: postgresTxTime}
 	read := &querier{run: resilient{pool}, engine: postgresEngine, turns: &turns{free: free, wait: postgresWait, run: p.statement}}
 	probing := openPool(connect, 1)
@@ -192,6 +195,9 @@ func exchange(ctx context.Context, conn *sql.Conn, limit time.Duration, command,
 	var failure error
 	err := conn.Raw(func(c any) error {
 		pg := c.(*stdlib.Conn).Conn()
+		if pg.IsClosed() {
+			return driver.ErrBadConn // never sent
+		}
 		takeWarning(pg.PgConn())
 		tag, err := pg.Exec(ctx, command)
 		warning := takeWarning(pg.PgConn())
@@ -224,13 +230,14 @@ func inFlight(ctx context.Context, err error) error {
 }
 
 // commitError tells a commit that the server refused from one whose answer was lost (P50). An error that ends the connection may come after the commit.
+// The driver's own word that an error is safe to retry does not count: it says so of a simple query that was sent, too, where the connection breaks before the answer.
 func commitError(err error) error {
 	var answer *pgconn.PgError
 	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && answer.Code != pgCompletionUnknown && answer.Code != pgResolutionUnknown
 	switch {
 	case err == nil:
 		return nil
-	case refused, errors.Is(err, errAnswered), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), pgconn.SafeToRetry(err): // the last three: never sent
+	case refused, errors.Is(err, errAnswered), errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone): // the last two: never sent
 		return fmt.Errorf("%w: %v", auth.ErrStoreBusy, err)
 	}
 	return fmt.Errorf("%w: %v", auth.ErrOutcomeUnknown, err)

@@ -221,10 +221,10 @@ type connector struct {
 	last  atomic.Int64
 }
 
-func (t *postgresTarget) connector() driver.Connector {
+func (t *postgresTarget) connector(options ...stdlib.OptionOpenDB) driver.Connector {
 	c := &connector{}
 	for _, host := range t.hosts {
-		c.hosts = append(c.hosts, stdlib.GetConnector(host, stdlib.OptionShouldPing(pingSoon)))
+		c.hosts = append(c.hosts, stdlib.GetConnector(host, append(options, stdlib.OptionShouldPing(pingSoon))...))
 	}
 	return c
 }

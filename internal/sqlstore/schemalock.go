@@ -2,10 +2,11 @@ package sqlstore
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -51,7 +52,7 @@ type schemaLock struct {
 
 // takeSchemaLock waits for the lock, or gives errMigrated where meanwhile another process brought the schema to the newest version.
 func takeSchemaLock(ctx context.Context, db *sql.DB, e *engine, newest int64) (*schemaLock, error) {
-	l := &schemaLock{db: db, engine: e, holder: rand.Text(), ended: make(chan struct{})}
+	l := &schemaLock{db: db, engine: e, holder: strconv.FormatUint(rand.Uint64(), 36), ended: make(chan struct{})}
 	var last lockRow
 	same, failures := 0, 0
 	for {
