@@ -22,11 +22,13 @@ type engine struct {
 	types   *strings.Replacer
 	// kind gives the error of package auth that a driver's error comes to; nil for none.
 	kind func(error) error
+	// columns is the statement that tells of all columns of all tables.
+	columns string
 }
 
 var (
-	sqliteEngine   = &engine{dialect: goose.DialectSQLite3, types: sqliteTypes, kind: sqliteKind}
-	postgresEngine = &engine{dialect: goose.DialectPostgres, types: postgresTypes, kind: postgresKind}
+	sqliteEngine   = &engine{dialect: goose.DialectSQLite3, types: sqliteTypes, kind: sqliteKind, columns: sqliteColumns}
+	postgresEngine = &engine{dialect: goose.DialectPostgres, types: postgresTypes, kind: postgresKind, columns: postgresColumns}
 )
 
 // translate puts a driver's error into the words of [auth.Store]. Of the driver's own error only the text stays: it names tables and columns, no values.

@@ -29,6 +29,7 @@ type Store struct {
 	probing *sql.DB  // one connection of Ping's own, which waits behind no other reader
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
+	path    string   // of SQLite's file
 }
 
 var _ auth.Store = (*Store)(nil)
@@ -48,7 +49,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Update runs f in one serializable transaction; see [auth.Store].
 func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
-	run := func(q *querier) error { return f(&tx{reader{q}}) }
+	return s.rawUpdate(ctx, func(q *querier) error { return f(&tx{reader{q}}) })
+}
+
+func (s *Store) rawUpdate(ctx context.Context, run func(*querier) error) error {
 	if s.writer != nil {
 		return s.writer.update(ctx, run)
 	}

@@ -51,7 +51,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine,
 		turns: &turns{free: make(chan struct{}, readers), wait: sqliteReadWait, run: sqliteReadTime}}
 	probe := &querier{run: probing, engine: sqliteEngine}
-	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: startWriter(writing)}, nil
+	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: startWriter(writing), path: path}, nil
 }
 
 // createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode.
