@@ -28,8 +28,8 @@ type ProjectRow struct {
 
 // ProjectRows is the part of a store that moves projects whole.
 type ProjectRows interface {
-	// SchemaNumber is that of the newest migration that this program knows.
-	SchemaNumber() int64
+	// SchemaNumber is that of the last migration that the database has.
+	SchemaNumber(ctx context.Context) (int64, error)
 	// ReadProject hands over all rows that belong to the project as of one instant, parents before children. It fails with ErrNotFound.
 	ReadProject(ctx context.Context, p ProjectID, each func(ProjectRow) error) error
 	// BeginProject makes room for a project that comes in row by row, and that nobody sees before FinishProject. What an import that broke off left is removed. It fails with
@@ -80,12 +80,16 @@ func (a *Admin) ExportProject(ctx context.Context, c Caller, begin func(Capsule)
 	if err != nil {
 		return err
 	}
+	schema, err := rows.SchemaNumber(ctx)
+	if err != nil {
+		return err
+	}
 	p := c.Project
 	// Written down before anything leaves, and part of what leaves.
 	if err := a.store.Update(ctx, func(tx Tx) error { return a.audit(ctx, tx, c, EventProjectExported, OutcomeAllowed, "") }); err != nil {
 		return notFound(err, "there is no such project")
 	}
-	if err := begin(Capsule{Project: p.ID, DisplayName: p.DisplayName, Issuer: a.Issuer(p.ID), Schema: rows.SchemaNumber(), At: a.now()}); err != nil {
+	if err := begin(Capsule{Project: p.ID, DisplayName: p.DisplayName, Issuer: a.Issuer(p.ID), Schema: schema, At: a.now()}); err != nil {
 		return err
 	}
 	err = rows.ReadProject(ctx, p.ID, func(row ProjectRow) error {
@@ -117,8 +121,12 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ne
 	if _, err := ParseProjectID(string(capsule.Project)); err != nil {
 		return 0, err
 	}
-	if newest := store.SchemaNumber(); capsule.Schema > newest {
-		return 0, invalidArgument("capsule", fmt.Sprintf("a newer release wrote the capsule (schema %d; this one knows up to %d); upgrade this server first", capsule.Schema, newest))
+	schema, err := store.SchemaNumber(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if capsule.Schema > schema {
+		return 0, invalidArgument("capsule", fmt.Sprintf("a newer release wrote the capsule (its schema has number %d, this database's %d); upgrade this server first", capsule.Schema, schema))
 	}
 	holder, err := token.NewID(28, a.rand)
 	if err != nil {
@@ -129,11 +137,10 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ne
 }
 
 func (a *Admin) projectRows() (ProjectRows, error) {
-	rows, ok := a.store.(*watchedStore).Store.(ProjectRows)
-	if !ok {
-		return nil, errors.New("the store cannot move projects")
+	if a.rows == nil {
+		return nil, errors.New("no store that moves projects was configured")
 	}
-	return rows, nil
+	return a.rows, nil
 }
 
 // sealedColumn gives the kind of a column that holds sealed values.
@@ -173,9 +180,13 @@ func eachSealed(row ProjectRow, change func(kind SealedKind, id string, value []
 }
 
 func (s *Service) unseal(p ProjectID, row ProjectRow) error {
-	return eachSealed(row, func(kind SealedKind, id string, value []byte) ([]byte, error) { return s.keyring.Open(value, kind.AD(p, id)) })
+	return eachSealed(row, func(kind SealedKind, id string, value []byte) ([]byte, error) {
+		return s.keyring.Open(value, kind.AD(p, id))
+	})
 }
 
 func (s *Service) seal(p ProjectID, row ProjectRow) error {
-	return eachSealed(row, func(kind SealedKind, id string, value []byte) ([]byte, error) { return s.keyring.Seal(value, kind.AD(p, id)) })
+	return eachSealed(row, func(kind SealedKind, id string, value []byte) ([]byte, error) {
+		return s.keyring.Seal(value, kind.AD(p, id))
+	})
 }

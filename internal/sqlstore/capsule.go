@@ -15,8 +15,10 @@ var _ auth.ProjectRows = (*Store)(nil)
 // importing is the preset of a project that comes in row by row. No reader sees it before UpdateProject gives it another.
 const importing = "importing"
 
-// SchemaNumber is that of the newest migration that this program knows.
-func (s *Store) SchemaNumber() int64 { return newestMigration() }
+// SchemaNumber is that of the last migration that the database has.
+func (s *Store) SchemaNumber(ctx context.Context) (int64, error) {
+	return get(ctx, s.q, value[int64], `SELECT MAX(version_id) FROM goose_db_version`)
+}
 
 // ReadProject reads one snapshot; see [auth.ProjectRows].
 func (s *Store) ReadProject(ctx context.Context, p auth.ProjectID, each func(auth.ProjectRow) error) (err error) {
@@ -71,7 +73,10 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 	if err != nil || users > 0 {
 		return err // CreateProject says that the id is taken
 	}
-	return removeProject(ctx, q, `DELETE FROM projects WHERE id = $1`, p)
+	if err := removeProject(ctx, q, `DELETE FROM projects WHERE id = $1`, p); !errors.Is(err, auth.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // AbandonProject deletes what came in; see [auth.ProjectRows].

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"PasskeyChallenges", testPasskeyChallenges},
 		{"SigningKeys", testSigningKeys},
 		{"Leases", testLeases},
+		{"Capsule", testCapsule},
 		{"MailTemplates", testMailTemplates},
 		{"Outbox", testOutbox},
 		{"OutboxLeases", testOutboxLeases},
