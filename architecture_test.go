@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/publicnet":   {},
 	"internal/breached":    {},
 	"internal/totp":        {},
+	"internal/backup":      {},
 	"internal/passkey":     {"internal/auth"},
 	"internal/auth":        {"internal/password", "internal/secret", "internal/token", "internal/totp"},
 	"internal/sqlstore":    {"internal/auth"},
@@ -37,10 +38,10 @@ var mayImport = map[string][]string{
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
 	"internal/pages":       {"internal/auth", "internal/web"},
 	"internal/server": {
-		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
+		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},
@@ -67,6 +68,8 @@ var onlyIn = map[string]string{
 	"github.com/pelletier/go-toml": "cmd/doorward",
 
 	"github.com/FastFilter/xorfilter": "internal/breached",
+	"github.com/minio/minio-go":       "internal/backup",
+	"github.com/klauspost/compress":   "internal/backup",
 }
 
 type listed struct {

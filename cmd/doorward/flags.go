@@ -29,6 +29,12 @@ type serverFlags struct {
 	LogLevel       string `help:"${log_level}" placeholder:"LEVEL"`
 
 	BreachedPasswords string `help:"${breached_passwords}" placeholder:"FILE"`
+
+	BackupTo         string `help:"${backup_to}" placeholder:"PLACE"`
+	BackupEvery      string `help:"${backup_every}" placeholder:"DURATION"`
+	BackupKeep       string `help:"${backup_keep}" placeholder:"N"`
+	BackupRecipients string `help:"${backup_recipients}" placeholder:"KEYS"`
+	BackupPassphrase string `help:"${backup_passphrase}" placeholder:"TEXT"`
 }
 
 // reachFlags say which instance a command works on: a data directory, or a server.

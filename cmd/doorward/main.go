@@ -29,6 +29,8 @@ type cli struct {
 	Config     configCmd     `cmd:"" help:"Check the configuration." group:"server"`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema." group:"server"`
 	MasterKey  masterKeyCmd  `cmd:"" help:"Change the key that seals secrets in the database." group:"server"`
+	Backup     backupCmd     `cmd:"" help:"Write everything into one encrypted file, also while servers run." group:"server"`
+	Restore    restoreCmd    `cmd:"" help:"Make a new database of a backup, or see that one can be made of it." group:"server"`
 	Breached   breachedCmd   `cmd:"" help:"Make the file of leaked passwords that projects refuse." group:"server"`
 	Operator   operatorCmd   `cmd:"" help:"Manage credentials for the whole instance." group:"server"`
 	Project    projectCmd    `cmd:"" help:"Manage projects and their settings." group:"project"`

@@ -91,7 +91,7 @@ func (a *app) reachData(do func(c *adminapi.Client) error) (err error) {
 
 // inject gives the server the world outside.
 func (c *configuration) inject(log *slog.Logger) {
-	c.server.Log, c.server.Clock, c.server.Rand = log, time.Now, rand.Reader
+	c.server.Log, c.server.Clock, c.server.Rand, c.server.Program = log, time.Now, rand.Reader, currentVersion().Version
 }
 
 // checkDataThere keeps a mistyped --data from making an empty database.

@@ -34,6 +34,9 @@ type Config struct {
 	HashWorkers int
 	HashQueue   int
 
+	Backup  BackupConfig
+	Program string // version of this program, for the header of backups
+
 	Log   *slog.Logger
 	Clock func() time.Time
 	Rand  io.Reader // crypto/rand.Reader outside tests

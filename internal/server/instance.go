@@ -27,6 +27,7 @@ type Instance struct {
 
 	config  Config
 	store   *sqlstore.Store
+	keyring *secret.Keyring
 	hashing *password.Queue
 	mailer  *mail.Worker
 
@@ -66,7 +67,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	if err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
-	i := &Instance{config: c, store: store, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
+	i := &Instance{config: c, store: store, keyring: keyring, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
 	list, err := i.openBreached()
 	if err != nil {
 		return nil, err

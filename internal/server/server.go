@@ -23,6 +23,7 @@ type Server struct {
 	tracer   *sdktrace.TracerProvider // nil where traces are off
 	handler  http.Handler
 	ready    http.Handler
+	backups  *schedule // nil where none are made by schedule
 }
 
 // New makes the server over an open instance. Run serves; the caller closes the instance afterwards.
@@ -32,8 +33,14 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 	}
 	s := &Server{instance: i, config: i.config, metrics: web.NewMetrics(i.config.Clock)}
 	i.registerMetrics(s.metrics.Registerer())
+	var err error
+	if s.backups, err = newSchedule(i); err != nil {
+		return nil, err
+	}
+	if s.backups != nil {
+		s.metrics.Registerer().MustRegister(s.backups)
+	}
 	if s.config.OTLPEndpoint != "" {
-		var err error
 		if s.tracer, err = newTracer(ctx, s.config.OTLPEndpoint, s.config.Log); err != nil {
 			return nil, err
 		}
@@ -69,6 +76,9 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	background.Go(func() { s.repeat(ctx, "sweep", sweepEvery, s.sweep) })
 	background.Go(func() { s.repeat(ctx, "rotate keys", keysDueEvery, s.rotateKeys) })
 	background.Go(func() { s.repeat(ctx, "release memory", releaseEvery, s.releaseMemory) })
+	if s.backups != nil {
+		background.Go(func() { s.repeat(ctx, "backup", backupLook, s.backups.run) })
+	}
 	if metrics != nil {
 		background.Go(func() { s.serveMetrics(ctx, metrics) })
 	}

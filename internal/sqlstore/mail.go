@@ -98,6 +98,9 @@ func (r reader) DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, e
 
 // ClaimMail gives the mails that wait longest, in the order of their ids.
 func (t *tx) ClaimMail(ctx context.Context, p auth.ProjectID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.OutboxMail, error) {
+	if ok, err := t.givesWorkOut(ctx); err != nil || !ok {
+		return nil, err
+	}
 	claimed, err := list(ctx, t.q, mailFields, `UPDATE outbox SET state = $1, lease_token = $2, lease_until = $3, due_at = $3, attempts = attempts + 1
 		WHERE project = $4 AND id IN (SELECT id FROM outbox WHERE project = $4 AND due_at IS NOT NULL AND due_at <= $5 ORDER BY due_at LIMIT $6)
 		RETURNING `+mailColumns, auth.MailWorking, leaseToken, leaseUntil, p, now, max(0, limit))

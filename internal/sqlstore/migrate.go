@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,19 @@ func loadMigrations(types *strings.Replacer) ([]migration, error) {
 	return migrations, nil
 }
 
+// migrationsTo gives the migrations up to the one with this number; 0 gives all.
+func migrationsTo(schema int64, types *strings.Replacer) ([]migration, error) {
+	migrations, err := loadMigrations(types)
+	if err != nil || schema == 0 {
+		return migrations, err
+	}
+	i := slices.IndexFunc(migrations, func(m migration) bool { return m.version == schema })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: there is a schema %d, and this program knows up to %d", errNewerSchema, schema, migrations[len(migrations)-1].version)
+	}
+	return migrations[:i+1], nil
+}
+
 func (m migration) apply(ctx context.Context, tx *sql.Tx) error {
 	for _, statement := range m.statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
@@ -72,13 +86,16 @@ func (m migration) apply(ctx context.Context, tx *sql.Tx) error {
 
 // migrate brings the schema to the newest version. Only forward: a database that is newer than this binary is refused.
 // Where the version is the newest already, it costs one read.
-func migrate(ctx context.Context, db *sql.DB, e *engine) error {
-	migrations, err := loadMigrations(e.types)
+func migrate(ctx context.Context, db *sql.DB, e *engine, schema int64) error {
+	migrations, err := migrationsTo(schema, e.types)
 	if err != nil {
 		return err
 	}
 	newest := migrations[len(migrations)-1].version
 	if version, ok := schemaVersion(ctx, db); ok && version >= newest {
+		if schema > 0 && version > schema {
+			return fmt.Errorf("the database has schema %d already, and what is to be written has schema %d: take a new, empty database", version, schema)
+		}
 		return refuseNewer(version, newest)
 	}
 	provider, err := newProvider(db, e, migrations)
@@ -142,4 +159,13 @@ func refuseNewer(version, newest int64) error {
 		return fmt.Errorf("%w: its schema has number %d, this program knows up to %d", errNewerSchema, version, newest)
 	}
 	return nil
+}
+
+// NewestSchema gives the number of the last migration that this program knows.
+func NewestSchema() int64 {
+	migrations, err := loadMigrations(sqliteTypes)
+	if err != nil { // the files are in the binary
+		panic(err)
+	}
+	return migrations[len(migrations)-1].version
 }

@@ -20,6 +20,10 @@ type Options struct {
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
+	// Filling opens a database also while it is filled and not whole; see [MarkFilling].
+	Filling bool
+	// Schema is the number of the migration to stop at, for rows that a database of that schema held; 0 is the newest. A store of an older schema can only be copied into.
+	Schema int64
 }
 
 // Store is an [auth.Store]. Make one with [Open].
@@ -35,8 +39,19 @@ type Store struct {
 var _ auth.Store = (*Store)(nil)
 
 // Open connects to the database and brings its schema to the newest version. Two processes may open one database at once. The caller closes the store.
-// It fails with [auth.ErrStoreBusy] where the database cannot be reached now.
+// It fails with [auth.ErrStoreBusy] where the database cannot be reached now, and with [ErrFilling] where it is not whole.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := open(ctx, o)
+	if err != nil || o.Filling {
+		return s, err
+	}
+	if err := s.refuseFilling(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, o Options) (*Store, error) {
 	if strings.HasPrefix(o.URL, "postgres://") || strings.HasPrefix(o.URL, "postgresql://") {
 		return openPostgres(ctx, o)
 	}
@@ -49,7 +64,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Update runs f in one serializable transaction; see [auth.Store].
 func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
-	return s.rawUpdate(ctx, func(q *querier) error { return f(&tx{reader{q}}) })
+	return s.rawUpdate(ctx, func(q *querier) error {
+		if err := checkOpen(ctx, q); err != nil {
+			return err
+		}
+		return f(&tx{reader{q}})
+	})
 }
 
 func (s *Store) rawUpdate(ctx context.Context, run func(*querier) error) error {

@@ -41,7 +41,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(min(conns, postgresIdleConns))
 	pool.SetConnMaxLifetime(time.Hour)
-	if err := preparePostgres(ctx, pool); err != nil {
+	if err := preparePostgres(ctx, pool, o.Schema); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
 	probing := stdlib.OpenDB(*config)
@@ -57,7 +57,7 @@ func setDefault(params map[string]string, name, value string) {
 	}
 }
 
-func preparePostgres(ctx context.Context, pool *sql.DB) error {
+func preparePostgres(ctx context.Context, pool *sql.DB, schema int64) error {
 	var encoding string
 	if err := pool.QueryRowContext(ctx, `SHOW server_encoding`).Scan(&encoding); err != nil {
 		return postgresEngine.translate(err)
@@ -65,7 +65,7 @@ func preparePostgres(ctx context.Context, pool *sql.DB) error {
 	if encoding != "UTF8" {
 		return fmt.Errorf("the database has the encoding %s; it must have UTF8", encoding)
 	}
-	return migrate(ctx, pool, postgresEngine)
+	return migrate(ctx, pool, postgresEngine, schema)
 }
 
 // updatePostgres runs f in a serializable transaction, again where it lost a race against another one.

@@ -29,7 +29,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
 	writing.SetMaxOpenConns(1)
-	if err := migrate(ctx, writing, sqliteEngine); err != nil {
+	if err := migrate(ctx, writing, sqliteEngine, o.Schema); err != nil {
 		return nil, errors.Join(err, writing.Close())
 	}
 	reading, err := sql.Open("sqlite", sqliteDSN(path, readPragmas))

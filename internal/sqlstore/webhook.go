@@ -133,6 +133,9 @@ func (t *tx) CreateWebhookDelivery(ctx context.Context, d auth.WebhookDelivery) 
 
 // ClaimWebhookDeliveries gives the deliveries that wait longest, in the order of their ids.
 func (t *tx) ClaimWebhookDeliveries(ctx context.Context, p auth.ProjectID, w auth.WebhookID, leaseToken string, now, leaseUntil time.Time, limit int) ([]auth.WebhookDelivery, error) {
+	if ok, err := t.givesWorkOut(ctx); err != nil || !ok {
+		return nil, err
+	}
 	claimed, err := list(ctx, t.q, deliveryFields, `UPDATE webhook_deliveries SET state = $1, lease_token = $2, lease_until = $3, due_at = $3, attempts = attempts + 1
 		WHERE project = $4 AND id IN (SELECT id FROM webhook_deliveries WHERE project = $4 AND webhook = $5 AND due_at IS NOT NULL AND due_at <= $6
 		ORDER BY due_at, id LIMIT $7) RETURNING `+deliveryColumns, auth.DeliveryWorking, leaseToken, leaseUntil, p, w, now, max(0, limit))

@@ -80,3 +80,21 @@ func JWKS(keys ...[]byte) ([]byte, error) {
 	}
 	return json.Marshal(set)
 }
+
+// ParseJWKS reads a JSON Web Key Set that JWKS wrote (RFC 7517 section 5).
+func ParseJWKS(data []byte) ([]PublicKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(data, &set); err != nil {
+		return nil, errors.New("parse jwks: malformed")
+	}
+	keys := make([]PublicKey, len(set.Keys))
+	for i, jwk := range set.Keys {
+		var err error
+		if keys[i], err = ParsePublicJWK(jwk); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}

@@ -1,0 +1,248 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/secret"
+	"github.com/doorward/doorward/internal/sqlstore"
+)
+
+// RestoreOptions say what to restore, and how.
+type RestoreOptions struct {
+	From backup.Place
+	Name string
+	Keys backup.Keys // the master key is added where its file is there
+	// SourceStopped: nothing was changed after the backup, so sessions, keys and mails go on from it. Else all of them end (P21).
+	SourceStopped bool
+	Progress      func(table string, rows, of int64) // may be nil
+}
+
+// Restored tells what was restored.
+type Restored struct {
+	Name    string
+	Header  backup.Header
+	Tables  []backup.Sum // as they were restored
+	Unknown []Unknown    // what may have changed since
+}
+
+// ErrNotEmpty means that there is something already where a backup was to be restored.
+var ErrNotEmpty = errors.New("a backup is restored into a new database only")
+
+// Restore makes a new database of a backup, and the master key's file where the backup has it. A database that is not whole cannot be served: a restore that fails or is killed is begun
+// anew by the same call. It fails with ErrNotEmpty, and with the errors of package backup.
+func Restore(ctx context.Context, c Config, o RestoreOptions) (Restored, error) {
+	if err := openDataDir(c.DataDir); err != nil {
+		return Restored{}, err
+	}
+	r, done, err := o.open(ctx, c)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer done()
+	if strings.Contains(c.Database, "://") {
+		return fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database})
+	}
+	return restoreSQLite(ctx, c, o, r)
+}
+
+// open begins to read the backup.
+func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, func(), error) {
+	keys := o.Keys
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+	switch {
+	case err == nil:
+		keys.MasterKey = masterLock{keyring}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("master key: %w", err)
+	}
+	file, err := o.From.Get(ctx, o.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, err := keys.Open(file)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", o.Name, err), file.Close())
+	}
+	r, err := backup.NewReader(plain)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", o.Name, err), file.Close())
+	}
+	if known := sqlstore.NewestSchema(); r.Header.Schema > known {
+		r.Close()
+		return nil, nil, errors.Join(fmt.Errorf("%w: its schema has number %d, this program knows up to %d", backup.ErrNewer, r.Header.Schema, known), file.Close())
+	}
+	return r, func() { r.Close(); _ = file.Close() }, nil
+}
+
+// restoreSQLite fills a file beside the database's, which gets its name when all is done.
+func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
+	path := strings.TrimPrefix(c.Database, "sqlite:")
+	if _, err := os.Lstat(path); err == nil {
+		return Restored{}, fmt.Errorf("%w: %s is there; move it away, with %s-wal and %s-shm, and stop what serves it", ErrNotEmpty, path, filepath.Base(path), filepath.Base(path))
+	}
+	aside := path + ".restoring"
+	if err := removeSQLite(aside); err != nil {
+		return Restored{}, err
+	}
+	c.Database = "sqlite:" + aside
+	restored, err := fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database, NoSync: true})
+	if err == nil {
+		err = publish(aside, path)
+	}
+	if err != nil {
+		return restored, errors.Join(err, removeSQLite(aside))
+	}
+	return restored, nil
+}
+
+func removeSQLite(path string) error {
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// publish gives a closed database its name, with all of it on stable storage (P48).
+func publish(aside, path string) error {
+	if _, err := os.Stat(aside + "-wal"); err == nil {
+		return fmt.Errorf("%s-wal is left: something else has the database open", aside)
+	}
+	file, err := os.OpenFile(aside, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(aside, path); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" { // has no such call, and needs none
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done the database is marked, so that nobody serves it.
+func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, to sqlstore.Options) (Restored, error) {
+	restored := Restored{Name: o.Name, Header: r.Header}
+	to.Filling, to.Schema = true, r.Header.Schema
+	store, err := sqlstore.Open(ctx, to)
+	if err != nil {
+		return restored, err
+	}
+	l := &loader{store: store, sourceStopped: o.SourceStopped, progress: o.Progress}
+	for _, t := range r.Header.Tables {
+		l.schema = append(l.schema, tableOf(t))
+	}
+	masterKey, err := l.fill(ctx, r, o.Name, c.Clock())
+	restored.Tables, restored.Unknown = l.sums(), l.unknown.list()
+	if err == nil && masterKey != nil {
+		err = secret.PutKeyFile(c.MasterKeyFile, masterKey)
+	}
+	if errors.Is(err, secret.ErrOtherKeyFile) {
+		err = fmt.Errorf("%w than the one in the backup; move it away, or name another path with --master-key-file", err)
+	}
+	if err = errors.Join(err, store.Close()); err != nil {
+		return restored, err
+	}
+	return restored, finish(ctx, c, o, r.Header, to)
+}
+
+// fill marks the database, loads and checks.
+func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now time.Time) (masterKey []byte, err error) {
+	if err := l.claim(ctx, name, now); err != nil {
+		return nil, err
+	}
+	if masterKey, err = l.load(ctx, r); err != nil {
+		return nil, err
+	}
+	return masterKey, l.check(ctx)
+}
+
+// finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
+func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) (err error) {
+	to.Schema = 0
+	store, err := sqlstore.Open(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+	if err != nil {
+		return fmt.Errorf("master key: %w", err)
+	}
+	service := auth.NewService(auth.Config{Store: filling{store}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
+	err = auth.NewAdmin(service).SettleRestored(ctx, service.LocalOperator(auth.Caller{}), auth.Restored{Name: o.Name, At: h.At, SourceStopped: o.SourceStopped})
+	if err != nil {
+		return err
+	}
+	if _, err := openEverySecret(ctx, store, keyring); err != nil {
+		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
+	}
+	return store.UpdateMarks(ctx, func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
+		delete(marks, sqlstore.MarkFilling)
+		return nil
+	})
+}
+
+// filling is a store that is not whole yet and takes changes all the same: those that make it whole.
+type filling struct{ *sqlstore.Store }
+
+func (f filling) Update(ctx context.Context, change func(auth.Tx) error) error {
+	return f.UpdateRows(ctx, func(tx auth.Tx, _ *sqlstore.RowWriter) error { return change(tx) })
+}
+
+// quiet is the configuration of an instance that serves nobody.
+func (c Config) quiet() Config {
+	c.SMTP, c.Backup, c.BreachedPasswords, c.MetricsListen, c.OTLPEndpoint, c.AdminToken = nil, BackupConfig{}, "", "", "", ""
+	return c
+}
+
+// openEverySecret finds out whether the keys open all that is sealed, and counts it.
+func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring) (n int64, err error) {
+	for _, kind := range auth.SealedKinds() {
+		var last auth.SealedValue
+		for {
+			values, err := store.ListSealed(ctx, kind, last, 200)
+			if err != nil {
+				return n, err
+			}
+			if len(values) == 0 {
+				break
+			}
+			for _, v := range values {
+				last = v
+				if _, err := keyring.Open(v.Sealed, kind.AD(v.Project, v.Row)); err != nil {
+					return n, fmt.Errorf("%s of project %s: %w", kind, v.Project, err)
+				}
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// Unknown is something that a backup tells as it was, and that may have been changed since for a reason.
+type Unknown struct {
+	Project string // "" for the instance
+	What    string
+	Changed time.Time // the last change that the backup knows
+	Command string    // that takes it back
+}
