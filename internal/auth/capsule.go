@@ -107,10 +107,10 @@ func (a *Admin) ExportProject(ctx context.Context, c Caller, begin func(Capsule)
 // importRows bounds the rows of one transaction of an import.
 const importRows = 500
 
-// ImportProject takes in what ExportProject handed over, and gives the number of rows. next gives rows until it fails with io.EOF. The project is served when all of it is there;
-// an import that breaks off leaves nothing. Id tokens of the old server count on. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
-// CodeInvalidArgument where the capsule does not fit, and with the errors of next.
-func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, next func() (ProjectRow, error)) (rows int, err error) {
+// ImportProject takes in what ExportProject handed over, and gives the number of rows. rows calls take for each of them. The project is served when all of it is there; an import
+// that breaks off leaves nothing. Id tokens of the old server count on. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
+// CodeInvalidArgument where the capsule does not fit, and with the errors of rows.
+func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, rows func(take func(ProjectRow) error) error) (n int, err error) {
 	if err := c.requireOperator(); err != nil {
 		return 0, err
 	}
@@ -133,7 +133,7 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ne
 		return 0, err
 	}
 	i := &projectImport{admin: a, store: store, capsule: capsule, holder: holder}
-	return i.run(ctx, c, next)
+	return i.run(ctx, c, rows)
 }
 
 func (a *Admin) projectRows() (ProjectRows, error) {

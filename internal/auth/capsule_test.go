@@ -2,7 +2,6 @@ package auth_test
 
 import (
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -30,17 +29,14 @@ func (h *harness) export() *exported {
 	return &e
 }
 
-// next hands out copies: importing seals rows in place.
-func (e *exported) next() func() (auth.ProjectRow, error) {
-	i := 0
-	return func() (auth.ProjectRow, error) {
-		if i == len(e.rows) {
-			return auth.ProjectRow{}, io.EOF
+// each hands out copies: importing seals rows in place.
+func (e *exported) each(take func(auth.ProjectRow) error) error {
+	for _, r := range e.rows {
+		if err := take(auth.ProjectRow{Table: r.Table, Columns: r.Columns, Values: slices.Clone(r.Values)}); err != nil {
+			return err
 		}
-		r := e.rows[i]
-		i++
-		return auth.ProjectRow{Table: r.Table, Columns: r.Columns, Values: slices.Clone(r.Values)}, nil
 	}
+	return nil
 }
 
 func (e *exported) row(table string) *auth.ProjectRow {
@@ -58,7 +54,7 @@ func elsewhere(t *testing.T) *harness {
 }
 
 func (h *harness) takeIn(e *exported) (int, error) {
-	n, err := h.admin.ImportProject(h.ctx, h.operator(), e.Capsule, e.next())
+	n, err := h.admin.ImportProject(h.ctx, h.operator(), e.Capsule, e.each)
 	h.note(err)
 	return n, err
 }
@@ -165,18 +161,14 @@ func TestCapsuleRefusals(t *testing.T) {
 			empty()
 		})
 	}
-	next := capsule.next()
-	_, err := h.admin.ImportProject(h.ctx, h.operator(), capsule.Capsule, func() (auth.ProjectRow, error) {
-		if r, err := next(); err == nil && r.Table != "audit" {
-			return r, nil
-		}
-		return auth.ProjectRow{}, fails
+	_, err := h.admin.ImportProject(h.ctx, h.operator(), capsule.Capsule, func(take func(auth.ProjectRow) error) error {
+		return errors.Join(capsule.each(take), fails)
 	})
 	if !errors.Is(err, fails) {
 		t.Errorf("a file that breaks off: %v", err)
 	}
 	empty()
-	_, err = h.admin.ImportProject(h.ctx, h.asAdmin(), capsule.Capsule, capsule.next())
+	_, err = h.admin.ImportProject(h.ctx, h.asAdmin(), capsule.Capsule, capsule.each)
 	h.want(err, auth.CodeAdminRequired)
 	h.want(h.admin.ExportProject(h.ctx, h.asAdmin(), nil, nil), auth.CodeAdminRequired)
 
@@ -195,11 +187,10 @@ func TestCapsuleTwice(t *testing.T) {
 	old.signUp(ada)
 	capsule := old.export()
 	h := elsewhere(t)
-	next := capsule.next()
-	_, err := h.admin.ImportProject(h.ctx, h.operator(), capsule.Capsule, func() (auth.ProjectRow, error) {
+	_, err := h.admin.ImportProject(h.ctx, h.operator(), capsule.Capsule, func(take func(auth.ProjectRow) error) error {
 		_, err := h.takeIn(capsule)
 		h.want(err, auth.CodeConflict)
-		return next()
+		return capsule.each(take)
 	})
 	h.must(err)
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -24,7 +23,7 @@ type projectImport struct {
 // importLease is how long an import that fell silent keeps others out.
 const importLease = 2 * time.Minute
 
-func (i *projectImport) run(ctx context.Context, c Caller, next func() (ProjectRow, error)) (int, error) {
+func (i *projectImport) run(ctx context.Context, c Caller, rows func(take func(ProjectRow) error) error) (int, error) {
 	id := i.capsule.Project
 	if err := i.lease(ctx); err != nil {
 		return 0, err
@@ -36,7 +35,10 @@ func (i *projectImport) run(ctx context.Context, c Caller, next func() (ProjectR
 		}
 		return 0, err
 	}
-	err := i.takeIn(ctx, next)
+	err := rows(func(row ProjectRow) error { return i.take(ctx, row) })
+	if err == nil {
+		err = i.flush(ctx)
+	}
 	if err == nil {
 		err = i.finish(ctx, c)
 	}
@@ -61,21 +63,6 @@ func (i *projectImport) leaseName() string { return "import/" + string(i.capsule
 func (i *projectImport) release(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	_ = i.admin.store.Update(ctx, func(tx Tx) error { return tx.ReleaseLease(ctx, i.leaseName(), i.holder) })
-}
-
-func (i *projectImport) takeIn(ctx context.Context, next func() (ProjectRow, error)) error {
-	for {
-		row, err := next()
-		if errors.Is(err, io.EOF) {
-			return i.flush(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		if err := i.take(ctx, row); err != nil {
-			return err
-		}
-	}
 }
 
 func (i *projectImport) take(ctx context.Context, row ProjectRow) error {

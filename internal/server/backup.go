@@ -133,13 +133,17 @@ func describe(ctx context.Context, snapshot *sqlstore.Snapshot) ([]backup.Table,
 		if err != nil {
 			return nil, err
 		}
-		columns := make([]backup.Column, len(t.Columns))
-		for i, c := range t.Columns {
-			columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
-		}
-		tables = append(tables, backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows})
+		tables = append(tables, describeTable(t, rows))
 	}
 	return tables, nil
+}
+
+func describeTable(t sqlstore.Table, rows int64) backup.Table {
+	columns := make([]backup.Column, len(t.Columns))
+	for i, c := range t.Columns {
+		columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
+	}
+	return backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows}
 }
 
 func writeTable(ctx context.Context, out *backup.Writer, snapshot *sqlstore.Snapshot, t sqlstore.Table) error {
