@@ -78,8 +78,8 @@ var onlyIn = map[string]string{
 	"github.com/libdns":                "internal/certs",
 	"github.com/miekg/dns":             "internal/certs",
 	"go.uber.org/zap":                  "internal/certs",
-	"github.com/minio/minio-go":       "internal/backup",
-	"github.com/klauspost/compress":   "internal/backup",
+	"github.com/minio/minio-go":        "internal/backup",
+	"github.com/klauspost/compress":    "internal/backup",
 }
 
 type listed struct {

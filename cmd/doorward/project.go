@@ -19,6 +19,8 @@ type projectCmd struct {
 	Set              projectSetCmd              `cmd:"" help:"Change settings of a project."`
 	Settings         projectSettingsCmd         `cmd:"" help:"List settings: all there are, or as they stand in a project."`
 	RotateAdminToken projectRotateAdminTokenCmd `cmd:"" help:"Replace a project's admin token at once and print the new one."`
+	Export           projectExportCmd           `cmd:"" help:"Write a project whole, encrypted, to move it to another server."`
+	Import           projectImportCmd           `cmd:"" help:"Take a project in that another server exported."`
 	Delete           projectDeleteCmd           `cmd:"" help:"Delete a project with all its users, for ever."`
 }
 

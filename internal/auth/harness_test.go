@@ -52,6 +52,7 @@ type harness struct {
 	id      auth.ProjectID // the project that most tests work in
 
 	breached auth.BreachedPasswords
+	url      string // public
 
 	adminToken string
 	askers     map[string]string // id tokens of accounts that ask for an address
@@ -76,6 +77,8 @@ type setup struct {
 	settings map[string]string
 	queue    *password.Queue
 	breached auth.BreachedPasswords
+	url      string // public
+	id       auth.ProjectID
 }
 
 // documented makes the project of the documented preset; the default is hardened.
@@ -105,13 +108,13 @@ func newHarness(t *testing.T, options ...option) *harness {
 	if _, again := running.LoadOrStore(t, true); !again {
 		t.Parallel()
 	}
-	s := &setup{preset: auth.PresetHardened, settings: fast(), queue: password.NewQueue(2, 8)}
+	s := &setup{preset: auth.PresetHardened, settings: fast(), queue: password.NewQueue(2, 8), url: "https://auth.example.com", id: "acme"}
 	for _, o := range options {
 		o(s)
 	}
 	dir := t.TempDir()
 	h := &harness{
-		t: t, ctx: context.Background(), dir: dir, clock: authtest.NewClock(start), id: "acme", seenMail: map[auth.MailID]bool{}, secrets: map[string]bool{}, askers: map[string]string{},
+		t: t, ctx: context.Background(), dir: dir, clock: authtest.NewClock(start), id: s.id, seenMail: map[auth.MailID]bool{}, secrets: map[string]bool{}, askers: map[string]string{},
 	}
 	database := filepath.Join(dir, "doorward.db")
 	if err := os.WriteFile(database, emptyDatabase(t), 0o600); err != nil {
@@ -119,6 +122,7 @@ func newHarness(t *testing.T, options ...option) *harness {
 	}
 	h.store = &testStore{Store: storetest.OpenURL(t, "sqlite:"+database)}
 	h.breached = s.breached
+	h.url = s.url
 	h.open(s.queue)
 	h.admin = auth.NewAdmin(h.Service)
 	_, adminToken, err := h.admin.CreateProject(h.ctx, h.operator(), auth.NewProject{ID: string(h.id), DisplayName: "Acme", Preset: s.preset, Settings: s.settings})
@@ -163,13 +167,13 @@ func (h *harness) open(queue *password.Queue) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	publicURL, err := url.Parse("https://auth.example.com")
+	publicURL, err := url.Parse(h.url)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.keyring = keyring
 	h.Service = auth.NewService(auth.Config{
-		Store: h.store, Keyring: keyring, Mail: renderer, Passkeys: passkey.Client{}, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
+		Store: h.store, Rows: h.store.Store.(auth.ProjectRows), Keyring: keyring, Mail: renderer, Passkeys: passkey.Client{}, Hashing: queue, Breached: h.breached, Clock: h.clock.Now, Rand: rand.Reader, PublicURL: publicURL,
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), MailQueued: func() { h.queued.Add(1) }, Pause: func(_ context.Context, d time.Duration) { h.paused.Store(int64(d)) },
 		Webhooks: &h.hooks, WebhookQueued: func() { h.woken.Add(1) },
 	})

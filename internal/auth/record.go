@@ -36,6 +36,8 @@ const (
 	EventRoleDeleted       Event = "role.delete"
 	EventProjectCreated    Event = "project.create"
 	EventProjectDeleted    Event = "project.delete"
+	EventProjectExported   Event = "project.export"
+	EventProjectImported   Event = "project.import"
 	EventSettingsChanged   Event = "project.settings"
 	EventAdminTokenRotated Event = "project.admin_token"
 	EventAdminDenied       Event = "admin.access"

@@ -15,9 +15,10 @@ import (
 	"github.com/doorward/doorward/internal/token"
 )
 
-// Config is what the domain works with. All fields are needed but Breached, Pause, and those from MailQueued on.
+// Config is what the domain works with. All fields are needed but Rows, Breached, Pause, and those from MailQueued on.
 type Config struct {
 	Store      Store
+	Rows       ProjectRows // of the same store; nil exports and imports no projects
 	Keyring    *secret.Keyring
 	Mail       MailRenderer
 	Providers  ProviderClient
@@ -44,6 +45,7 @@ type BreachedPasswords interface {
 // Service is what end users can do. Its methods are safe for concurrent use.
 type Service struct {
 	store      Store
+	rows       ProjectRows // may be nil
 	keyring    *secret.Keyring
 	mail       MailRenderer
 	providers  ProviderClient
@@ -81,7 +83,7 @@ func NewService(c Config) *Service {
 		c.WebhookQueued = func() {}
 	}
 	s := &Service{
-		keyring: c.Keyring, mail: c.Mail, providers: c.Providers, passkeys: c.Passkeys, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
+		rows: c.Rows, keyring: c.Keyring, mail: c.Mail, providers: c.Providers, passkeys: c.Passkeys, hashing: c.Hashing, breached: c.Breached, clock: c.Clock, rand: c.Rand,
 		publicURL: c.PublicURL.String(), log: c.Log, pause: c.Pause, mailQueued: c.MailQueued,
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),

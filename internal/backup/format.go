@@ -40,6 +40,15 @@ type Header struct {
 	Engine    string    `json:"engine"`    // sqlite or postgres; a backup restores into both
 	MasterKey bool      `json:"masterKey"` // whether the key file is in it
 	Tables    []Table   `json:"tables"`    // in the order in which they follow
+
+	Capsule *Capsule `json:"capsule,omitempty"` // of a file that has one project and no whole database
+}
+
+// Capsule names the one project of a file.
+type Capsule struct {
+	Project     string `json:"project"`
+	DisplayName string `json:"displayName"`
+	Issuer      string `json:"issuer"`
 }
 
 // Table describes a table as the database had it, so that a later version can make it anew.

@@ -153,13 +153,17 @@ func (s source) describe(ctx context.Context, snapshot *sqlstore.Snapshot) ([]sq
 		if err != nil {
 			return nil, h, err
 		}
-		columns := make([]backup.Column, len(t.Columns))
-		for i, c := range t.Columns {
-			columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
-		}
-		h.Tables = append(h.Tables, backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows})
+		h.Tables = append(h.Tables, describeTable(t, rows))
 	}
 	return tables, h, nil
+}
+
+func describeTable(t sqlstore.Table, rows int64) backup.Table {
+	columns := make([]backup.Column, len(t.Columns))
+	for i, c := range t.Columns {
+		columns[i] = backup.Column{Name: c.Name, Kind: string(c.Kind)}
+	}
+	return backup.Table{Name: t.Name, Columns: columns, Key: t.Key, Rows: rows}
 }
 
 func writeTable(ctx context.Context, out *backup.Writer, snapshot *sqlstore.Snapshot, t sqlstore.Table) error {

@@ -76,7 +76,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	}
 	i.webhooks, i.courier = webhook.NewClient(c.Clock, webhook.Options{}), &webhook.Worker{}
 	i.Service = auth.NewService(auth.Config{
-		Store: i.measured, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
+		Store: i.measured, Rows: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
 		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
 	})

@@ -77,6 +77,10 @@ func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, fun
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", o.Name, err), file.Close())
 	}
+	if r.Header.Capsule != nil {
+		r.Close()
+		return nil, nil, errors.Join(fmt.Errorf("%s holds only the project %q; `doorward project import` takes it in", o.Name, r.Header.Capsule.Project), file.Close())
+	}
 	if known := sqlstore.NewestSchema(); r.Header.Schema > known {
 		r.Close()
 		return nil, nil, errors.Join(fmt.Errorf("%w: its schema has number %d, this program knows up to %d", backup.ErrNewer, r.Header.Schema, known), file.Close())

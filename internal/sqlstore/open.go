@@ -82,11 +82,16 @@ func open(ctx context.Context, o Options) (*Store, error) {
 
 // Update runs f in one serializable transaction; see [auth.Store].
 func (s *Store) Update(ctx context.Context, f func(auth.Tx) error) error {
+	return s.changeOpen(ctx, func(q *querier) error { return f(&tx{reader{q}}) })
+}
+
+// changeOpen changes a database that is open for changes: no copy of it took its place, and it is whole; see [Mark].
+func (s *Store) changeOpen(ctx context.Context, run func(*querier) error) error {
 	return s.rawUpdate(ctx, func(q *querier) error {
 		if err := checkOpen(ctx, q); err != nil {
 			return err
 		}
-		return f(&tx{reader{q}})
+		return run(q)
 	})
 }
 

@@ -14,11 +14,11 @@ func projectFields(p *auth.Project) []any {
 }
 
 func (r reader) GetProject(ctx context.Context, id auth.ProjectID) (auth.Project, error) {
-	return get(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id = $1`, id)
+	return get(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id = $1 AND preset <> $2`, id, importing)
 }
 
 func (r reader) ListProjects(ctx context.Context, after auth.ProjectID, limit int) ([]auth.Project, error) {
-	return list(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id > $1 ORDER BY id LIMIT $2`, after, max(0, limit))
+	return list(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id > $1 AND preset <> $3 ORDER BY id LIMIT $2`, after, max(0, limit), importing)
 }
 
 func (t *tx) CreateProject(ctx context.Context, p auth.Project) error {
@@ -41,14 +41,22 @@ func (t *tx) UpdateProject(ctx context.Context, p auth.Project) error {
 
 // DeleteProject relies on the schema's cascades; audit and limits belong to no project row, because the instance has some too.
 func (t *tx) DeleteProject(ctx context.Context, id auth.ProjectID, now time.Time) error {
-	if err := change(ctx, t.q, `DELETE FROM projects WHERE id = $1`, id); err != nil {
+	if err := removeProject(ctx, t.q, `DELETE FROM projects WHERE id = $1`, id); err != nil {
 		return err
-	}
-	for _, statement := range []string{`DELETE FROM audit WHERE project = $1`, `DELETE FROM limits WHERE project = $1`} {
-		if _, err := t.q.exec(ctx, statement, id); err != nil {
-			return err
-		}
 	}
 	_, err := t.q.exec(ctx, `INSERT INTO retired_projects (id, retired_at) VALUES ($1, $2)`, id, now)
 	return err
+}
+
+// removeProject deletes the project with the statement whose first parameter is its id, and what no cascade reaches.
+func removeProject(ctx context.Context, q *querier, statement string, id auth.ProjectID, more ...any) error {
+	if err := change(ctx, q, statement, append([]any{id}, more...)...); err != nil {
+		return err
+	}
+	for _, statement := range []string{`DELETE FROM audit WHERE project = $1`, `DELETE FROM limits WHERE project = $1`} {
+		if _, err := q.exec(ctx, statement, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store) {
 		{"SigningKeys", testSigningKeys},
 		{"Leases", testLeases},
 		{"TLSFiles", testTLSFiles},
+		{"Capsule", testCapsule},
 		{"MailTemplates", testMailTemplates},
 		{"Outbox", testOutbox},
 		{"OutboxLeases", testOutboxLeases},

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/server"
+)
+
+type projectExportCmd struct {
+	ID             string   `arg:"" help:"Project."`
+	To             string   `required:"" help:"File to make; one that is there is not replaced." placeholder:"FILE"`
+	Recipient      []string `help:"Seal for this public key (age1…), as doorward backup keygen prints it. More than one may be given." placeholder:"KEY"`
+	PassphraseFile string   `help:"Seal with the passphrase in this file." placeholder:"FILE"`
+}
+
+func (projectExportCmd) Help() string {
+	return `One encrypted file with the project whole: users, password hashes, identities, second factors, sessions, signing keys, settings and their secrets, providers, webhooks, templates, audit log. It is the state of one instant; the server may go on serving. It works on the data directory or the database, not over --server.
+
+On the other server, doorward project import takes it in. Mails and webhook deliveries that wait stay behind: the old server sends them. What changes here after the export is not in the file, so let users pause, or export at a quiet hour. Delete the project here once the other server has it; its id is not used again here.
+
+Example:
+
+    doorward project export shop --to shop.capsule --passphrase-file passphrase.txt`
+}
+
+// movedProject is what export and import print.
+type movedProject struct {
+	Project string    `json:"project"`
+	File    string    `json:"file"`
+	At      time.Time `json:"at"`
+	Rows    int64     `json:"rows"`
+	Issuer  string    `json:"issuer"` // of the server that the project comes from
+}
+
+func (c projectExportCmd) Run(a *app, group *projectCmd) error {
+	lock := backup.Lock{Recipients: c.Recipient}
+	switch {
+	case (len(c.Recipient) > 0) == (c.PassphraseFile != ""):
+		return usageError("seal the file with --passphrase-file or for a --recipient, one of them")
+	case c.PassphraseFile != "":
+		var err error
+		if lock.Passphrase, err = readPassphrase(c.PassphraseFile); err != nil {
+			return err
+		}
+	}
+	for _, recipient := range c.Recipient {
+		if _, err := backup.ParseRecipient(recipient); err != nil {
+			return usageError(err.Error())
+		}
+	}
+	return a.onDatabase(group.reachFlags, func(instance *server.Instance, caller auth.Caller) error {
+		project, err := instance.Service.Project(a.ctx, auth.ProjectID(c.ID))
+		if err != nil {
+			return err
+		}
+		caller.Project = project
+		moved := movedProject{Project: c.ID, File: c.To, At: time.Now().UTC(), Issuer: instance.Service.Issuer(project.ID)}
+		err = createWhole(c.To, func(w io.Writer) (err error) {
+			moved.Rows, err = instance.ExportProject(a.ctx, caller, w, lock)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return a.print(moved, func(w io.Writer) {
+			pairs(w, "Project", moved.Project, "File", moved.File, "Rows", fmt.Sprint(moved.Rows), "Issuer", moved.Issuer)
+			fmt.Fprintln(w, "\nWhat changes here from now on is not in it. Delete the project here once the other server serves it.")
+		})
+	})
+}
+
+// readPassphrase wants one that nobody guesses: whoever finds the file can try as many as they like.
+func readPassphrase(path string) (string, error) {
+	passphrase, err := readSecretFile(path)
+	if err == nil && len(passphrase) < 12 {
+		err = usageError("the passphrase has fewer than 12 characters; whoever finds the file can try as many as they like")
+	}
+	return passphrase, err
+}
+
+// createWhole makes a private file that has its name only when all of it is on stable storage.
+func createWhole(path string, fill func(io.Writer) error) (err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return usageError(path + " is there already; choose another file")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return usageError(err.Error())
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".doorward-*.partial") // of mode 0600
+	if err != nil {
+		return usageError(err.Error())
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	if err := errors.Join(fill(file), file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+type projectImportCmd struct {
+	File           string `arg:"" help:"File that doorward project export made."`
+	Key            string `help:"Key file that opens it, as doorward backup keygen wrote it." placeholder:"FILE"`
+	PassphraseFile string `help:"File with the passphrase that it is sealed with." placeholder:"FILE"`
+}
+
+func (projectImportCmd) Help() string {
+	return `All or nothing: the project is served once all of it is there, and an import that breaks off leaves nothing. It works on the data directory or the database, not over --server; servers go on serving meanwhile. The project keeps its id, which must never have been used here; only a project "default" without users gives way to one that comes.
+
+Passwords, sessions, refresh tokens, second factors and signing keys go on working. Where this server has another public URL, new id tokens have another issuer: tell it to whoever verifies them; the server itself takes the old ones until they expire (setting formerIssuer). Passkeys are bound to their domain: set passkeyRPID to the old one.
+
+Example:
+
+    doorward project import shop.capsule --passphrase-file passphrase.txt`
+}
+
+func (c projectImportCmd) Run(a *app, group *projectCmd) (err error) {
+	var keys backup.Keys
+	if c.Key != "" {
+		if keys.Identities, err = readSecretFile(c.Key); err != nil {
+			return err
+		}
+	}
+	if c.PassphraseFile != "" {
+		if keys.Passphrase, err = readSecretFile(c.PassphraseFile); err != nil {
+			return err
+		}
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	defer file.Close()
+	return a.onDatabase(group.reachFlags, func(instance *server.Instance, caller auth.Caller) error {
+		capsule, rows, err := instance.ImportProject(a.ctx, caller, file, keys)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+		moved := movedProject{string(capsule.Project), c.File, capsule.At, int64(rows), capsule.Issuer}
+		return a.print(moved, func(w io.Writer) {
+			pairs(w, "Project", moved.Project, "Name", capsule.DisplayName, "Of", timeText(moved.At)+" UTC", "Rows", fmt.Sprint(rows))
+			if issuer := instance.Service.Issuer(capsule.Project); issuer != moved.Issuer {
+				fmt.Fprintf(w, "\nThe issuer of new id tokens is %s, and was %s: tell it to whoever verifies them.\n", issuer, plain(moved.Issuer))
+			}
+		})
+	})
+}
+
+// onDatabase opens the database that the flags name, as an operator. A capsule holds every secret of a project, so it does not go through the API.
+func (a *app) onDatabase(f reachFlags, do func(*server.Instance, auth.Caller) error) (err error) {
+	if f.Server != "" || f.AdminToken != "" || a.env["DOORWARD_SERVER"] != "" && f.Data == "" && f.Database == "" && f.Config == "" {
+		return usageError("this works on the data directory or the database; run it where they are, with --data or --database")
+	}
+	c := loadConfig(a.flags, a.env)
+	c.useRecordedPublicURL()
+	if err := c.err(); err != nil {
+		return err
+	}
+	if err := c.checkDataThere(); err != nil {
+		return err
+	}
+	c.inject(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	instance, err := server.Open(a.ctx, c.server)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, instance.Close()) }()
+	return do(instance, instance.Service.LocalOperator(auth.Caller{}))
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/sqlstore"
+)
+
+// ErrNoCapsule means that a file is a backup of a whole instance.
+var ErrNoCapsule = errors.New("this is a backup of a whole instance, not one project; `doorward restore` takes it")
+
+// ExportProject writes the caller's project to w, whole, sealed by lock, and gives the number of rows. Only for operators.
+func (i *Instance) ExportProject(ctx context.Context, c auth.Caller, w io.Writer, lock backup.Lock) (rows int64, err error) {
+	if lock.MasterKey != nil {
+		return 0, errors.New("another server does not have this one's master key: seal the capsule for a recipient or with a passphrase")
+	}
+	sealed, err := lock.Seal(w)
+	if err != nil {
+		return 0, err
+	}
+	out := &capsuleWriter{file: sealed, program: i.config.Version.Version, engine: engineOf(i.config.Database), host: i.config.PublicURL.Host}
+	if err := i.Admin.ExportProject(ctx, c, out.begin, out.row); err != nil {
+		return 0, err
+	}
+	trailer, err := out.end()
+	if err != nil {
+		return 0, err
+	}
+	return trailer.Rows(), sealed.Close()
+}
+
+// capsuleWriter puts rows into the format of backups.
+type capsuleWriter struct {
+	file                  io.Writer
+	program, engine, host string
+
+	out   *backup.Writer
+	table string           // whose rows come now
+	ahead []sqlstore.Table // those that are still to come
+}
+
+func (c *capsuleWriter) begin(capsule auth.Capsule) (err error) {
+	h := backup.Header{Schema: capsule.Schema, At: capsule.At, Host: c.host, Program: c.program, Engine: c.engine,
+		Capsule: &backup.Capsule{Project: string(capsule.Project), DisplayName: capsule.DisplayName, Issuer: capsule.Issuer}}
+	for _, t := range sqlstore.Tables() {
+		if goes, _, _ := auth.CapsuleTables(t.Name); goes {
+			c.ahead = append(c.ahead, t)
+			h.Tables = append(h.Tables, describeTable(t, 0))
+		}
+	}
+	c.out, err = backup.NewWriter(c.file, h)
+	return err
+}
+
+// row comes in the order of the tables; those without rows are written, too.
+func (c *capsuleWriter) row(r auth.ProjectRow) error {
+	for c.table != r.Table {
+		if err := c.next(); err != nil {
+			return err
+		}
+	}
+	return c.out.Row(r.Values)
+}
+
+func (c *capsuleWriter) next() error {
+	if len(c.ahead) == 0 {
+		return errors.New("a row out of order")
+	}
+	c.table, c.ahead = c.ahead[0].Name, c.ahead[1:]
+	return c.out.Table(c.table)
+}
+
+func (c *capsuleWriter) end() (backup.Trailer, error) {
+	for len(c.ahead) > 0 {
+		if err := c.next(); err != nil {
+			return backup.Trailer{}, err
+		}
+	}
+	return c.out.Close()
+}
+
+// ImportProject takes in what ExportProject wrote, all or nothing. Only for operators. It fails with the errors of package backup where the file cannot be opened or is damaged,
+// and as [auth.Admin.ImportProject].
+func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Reader, keys backup.Keys) (capsule auth.Capsule, rows int, err error) {
+	plain, err := keys.Open(file)
+	if err != nil {
+		return capsule, 0, err
+	}
+	r, err := backup.NewReader(plain)
+	if err != nil {
+		return capsule, 0, err
+	}
+	defer r.Close()
+	h := r.Header
+	if h.Capsule == nil {
+		return capsule, 0, ErrNoCapsule
+	}
+	capsule = auth.Capsule{Project: auth.ProjectID(h.Capsule.Project), DisplayName: h.Capsule.DisplayName, Issuer: h.Capsule.Issuer, Schema: h.Schema, At: h.At}
+	rows, err = i.Admin.ImportProject(ctx, c, capsule, func(take func(auth.ProjectRow) error) error {
+		row := auth.ProjectRow{}
+		_, err := r.Read(backup.Content{
+			Table: func(t backup.Table) error {
+				row = auth.ProjectRow{Table: t.Name}
+				for _, column := range t.Columns {
+					row.Columns = append(row.Columns, column.Name)
+				}
+				return nil
+			},
+			Row: func(values []any) error {
+				return take(auth.ProjectRow{Table: row.Table, Columns: row.Columns, Values: values})
+			},
+		})
+		return err
+	})
+	if err != nil {
+		return capsule, 0, fmt.Errorf("nothing was imported: %w", err)
+	}
+	return capsule, rows, nil
+}

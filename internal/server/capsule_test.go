@@ -1,0 +1,128 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/backup"
+)
+
+func exportCapsule(t *testing.T, i *Instance, lock backup.Lock) []byte {
+	t.Helper()
+	p, err := i.Service.Project(t.Context(), auth.DefaultProject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := i.ExportProject(t.Context(), i.Service.LocalOperator(auth.Caller{Project: p}), &file, lock); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// A file that is not whole, not as it was written, or sealed for somebody else changes nothing.
+func TestDamagedCapsule(t *testing.T) {
+	t.Parallel()
+	from := openInstance(t, testConfig(t))
+	p, err := from.Service.Project(t.Context(), auth.DefaultProject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := from.Service.SignUp(t.Context(), auth.Caller{Project: p}, auth.SignUpParams{Email: "ada@example.com", Password: "blue teapot on the moon"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, recipient, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _, err := backup.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := exportCapsule(t, from, backup.Lock{Recipients: []string{recipient}})
+	for _, secret := range []string{"ada@example.com", "argon2id", tokens.RefreshToken} {
+		if bytes.Contains(file, []byte(secret)) {
+			t.Errorf("%q is in the file in clear", secret)
+		}
+	}
+
+	to := openInstance(t, testConfig(t))
+	operator := to.Service.LocalOperator(auth.Caller{})
+	flipped := func(at int) []byte {
+		changed := bytes.Clone(file)
+		changed[at] ^= 1
+		return changed
+	}
+	tests := map[string]struct {
+		file []byte
+		keys backup.Keys
+		want error
+	}{
+		"empty":              {nil, backup.Keys{Identities: key}, backup.ErrDamaged},
+		"another key":        {file, backup.Keys{Identities: foreign}, backup.ErrWrongKey},
+		"no key":             {file, backup.Keys{}, backup.ErrWrongKey},
+		"cut in the middle":  {file[:len(file)/2], backup.Keys{Identities: key}, backup.ErrDamaged},
+		"cut at the end":     {file[:len(file)-1], backup.Keys{Identities: key}, backup.ErrDamaged},
+		"longer":             {append(bytes.Clone(file), 0), backup.Keys{Identities: key}, backup.ErrDamaged},
+		"changed":            {flipped(len(file) / 2), backup.Keys{Identities: key}, backup.ErrDamaged},
+		"changed at the end": {flipped(len(file) - 1), backup.Keys{Identities: key}, backup.ErrDamaged},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(tt.file), tt.keys); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
+	}
+	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}); err != nil {
+		t.Fatalf("after all of that: %v", err)
+	}
+	moved, err := to.Service.Project(t.Context(), auth.DefaultProject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Service.Refresh(t.Context(), auth.Caller{Project: moved}, tokens.RefreshToken); err != nil {
+		t.Errorf("a refresh token of the old server: %v", err)
+	}
+
+	// A capsule is no backup, and a backup no capsule.
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "acme.backup"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	place, name, err := backup.ParsePlace(filepath.Join(dir, "acme.backup"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := VerifyBackup(t.Context(), testConfig(t), RestoreOptions{From: place, Name: name, Keys: backup.Keys{Identities: key}}); err == nil || !strings.Contains(err.Error(), "project import") {
+		t.Errorf("restoring a capsule: %v", err)
+	}
+	c := testConfig(t)
+	c.Backup.Recipients = []string{recipient}
+	instance := openInstance(t, c)
+	place, name, err = backup.ParsePlace(filepath.Join(dir, "whole.backup"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := instance.Backup(t.Context(), instance.Service.LocalOperator(auth.Caller{}), place, name); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.Open(filepath.Join(dir, "whole.backup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	if _, _, err := to.ImportProject(t.Context(), operator, whole, backup.Keys{Identities: key}); !errors.Is(err, ErrNoCapsule) {
+		t.Errorf("importing a backup: %v", err)
+	}
+	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}); auth.CodeOf(err) != auth.CodeConflict || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("twice: %v", err)
+	}
+}
