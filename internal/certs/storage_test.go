@@ -180,20 +180,21 @@ func TestLocksOfTheKilledEnd(t *testing.T) {
 		t.Error("a lock that is prolonged was taken away")
 	}
 
-	a.prolong = time.Hour // as if it had been killed
-	if err := a.Lock(t.Context(), "killed"); err != nil {
+	killed := newStorage(a.vault, a.log)
+	killed.retry, killed.prolong = a.retry, time.Hour // as if it had been killed
+	if err := killed.Lock(t.Context(), "killed"); err != nil {
 		t.Fatal(err)
 	}
 	clock.Advance(lockLength + time.Second)
 	if err := b.Lock(t.Context(), "killed"); err != nil {
 		t.Errorf("the lock of a killed process: %v", err)
 	}
-	if err := a.Unlock(t.Context(), "killed"); err != nil {
+	if err := killed.Unlock(t.Context(), "killed"); err != nil {
 		t.Errorf("unlocking what was lost: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := a.Lock(ctx, "killed"); err == nil {
+	if err := killed.Lock(ctx, "killed"); err == nil {
 		t.Error("the late holder's Unlock freed the new holder's lock")
 	}
 	a.unlockAll(t.Context())
