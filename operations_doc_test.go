@@ -1,8 +1,14 @@
 package doorward_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -116,11 +122,29 @@ func exposedMetrics(t *testing.T) []string {
 	return names
 }
 
+// declaredMetrics are the names in the server's source: some are exposed only with certificates or backups.
+func declaredMetrics(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("internal/server/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, match := range regexp.MustCompile(`"(doorward_[a-z_]+)"`).FindAllStringSubmatch(readText(t, file), -1) {
+			names = append(names, match[1])
+		}
+	}
+	return names
+}
+
 // TestDocumentedMetrics: each metric that the operators' page and the alert rules name is exposed, each of ours that is exposed stands on the page, and so does
 // each alert.
 func TestDocumentedMetrics(t *testing.T) {
 	t.Parallel()
-	exposed := exposedMetrics(t)
+	exposed := append(exposedMetrics(t), declaredMetrics(t)...)
 	page, rules := readText(t, operationsDoc), readText(t, alertRules)
 	metric := regexp.MustCompile(`\b(doorward|process|go)_[a-z_]+`)
 	var exprs []string
@@ -236,11 +260,42 @@ func TestDocumentedConfiguration(t *testing.T) {
 		t.Fatal("there is no example")
 	}
 	for _, example := range examples {
-		path := filepath.Join(t.TempDir(), "doorward.toml")
+		dir := t.TempDir()
+		for _, name := range regexp.MustCompile(`/etc/doorward/(\w+)\.key`).FindAllStringSubmatch(example, -1) {
+			writeCertificate(t, filepath.Join(dir, name[1]+".pem"), filepath.Join(dir, name[1]+".key"))
+			example = strings.NewReplacer("/etc/doorward/"+name[1]+".pem", filepath.Join(dir, name[1]+".pem"), name[0], filepath.Join(dir, name[1]+".key")).Replace(example)
+		}
+		if authority := "/etc/doorward/db-ca.pem"; strings.Contains(example, authority) {
+			writeCertificate(t, filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key"))
+			example = strings.ReplaceAll(example, authority, filepath.Join(dir, "ca.pem"))
+		}
+		path := filepath.Join(dir, "doorward.toml")
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(example, "\n    ", "\n")), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		output(t, "config", "check", "--config", path)
+	}
+}
+
+func writeCertificate(t *testing.T, certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"auth.example.com"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -249,7 +304,7 @@ func TestDocumentedFiles(t *testing.T) {
 	t.Parallel()
 	page := readText(t, operationsDoc)
 	paths := regexp.MustCompile(`\b(?:deploy|scripts)/[A-Za-z0-9._-]*[A-Za-z0-9]`).FindAllString(page, -1)
-	for _, match := range regexp.MustCompile(`\]\(([^)#:]+)`).FindAllStringSubmatch(page, -1) {
+	for _, match := range regexp.MustCompile(`\]\(([^)#:]+)[)#]`).FindAllStringSubmatch(page, -1) {
 		paths = append(paths, filepath.Join("docs", match[1]))
 	}
 	if len(paths) < 8 {
