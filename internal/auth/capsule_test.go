@@ -3,7 +3,6 @@ package auth_test
 import (
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -198,14 +197,4 @@ func TestCapsuleTwice(t *testing.T) {
 	killed.must(killed.store.Store.(auth.ProjectRows).BeginProject(killed.ctx, "acme", killed.clock.Now()))
 	_, err = killed.takeIn(capsule)
 	killed.must(err)
-}
-
-// Every table that holds projects' data goes with a project, or stays for a reason; and so does every sealed column.
-func TestCapsuleTables(t *testing.T) {
-	for _, kind := range auth.SealedKinds() {
-		table, _, _ := strings.Cut(string(kind), ".")
-		if _, _, known := auth.CapsuleTables(table); !known {
-			t.Errorf("nobody decided whether rows of %s go with a project", table)
-		}
-	}
 }

@@ -118,17 +118,21 @@ func TestManyOpenOneNewFile(t *testing.T) {
 }
 
 func TestLaterOpenIsFast(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	_ = openTest(t, path).Close()
-	fastest := time.Hour
-	for range 5 {
+	opening := func(path string) time.Duration {
 		start := time.Now()
 		s := openTest(t, path)
-		fastest = min(fastest, time.Since(start))
+		took := time.Since(start)
 		_ = s.Close()
+		return took
 	}
-	if fastest > 30*time.Millisecond {
-		t.Errorf("opening a migrated file takes %v, want less than 30ms", fastest)
+	first, later := time.Hour, time.Hour
+	for i := range 5 {
+		path := filepath.Join(t.TempDir(), fmt.Sprint(i, ".db"))
+		first = min(first, opening(path))
+		later = min(later, opening(path))
+	}
+	if later > first/2 { // it does not migrate, nor look at each migration
+		t.Errorf("opening a migrated file takes %v, and %v where it is migrated", later, first)
 	}
 }
 
