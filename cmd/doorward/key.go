@@ -81,14 +81,37 @@ func (c keyWithdrawCmd) Run(a *app, group *keyCmd) error {
 
 type masterKeyCmd struct {
 	dataFlags
-	Rotate masterKeyRotateCmd `cmd:"" help:"Add a key and seal every stored secret with it."`
+	Stage  masterKeyStageCmd  `cmd:"" help:"Make the next key, to be copied to all machines before it is used."`
+	Rotate masterKeyRotateCmd `cmd:"" help:"Add a key, or take the staged one, and seal every stored secret with it."`
 	Prune  masterKeyPruneCmd  `cmd:"" help:"Remove keys that seal nothing any more."`
+}
+
+type masterKeyStageCmd struct{}
+
+func (masterKeyStageCmd) Help() string {
+	return `For servers on more than one machine, each with its copy of the key file: a staged key opens and does not seal. Copy the file to all machines, then rotate, and copy it again.
+
+Example:
+
+    doorward master-key stage --data /var/lib/doorward`
+}
+
+func (masterKeyStageCmd) Run(a *app) error {
+	return a.reachData(func(api *adminapi.Client) error {
+		staged, err := api.StageMasterKey(a.ctx)
+		if err != nil {
+			return err
+		}
+		return a.print(staged, func(w io.Writer) {
+			fmt.Fprintf(w, "master key %s is next: copy the key file to all machines, then run doorward master-key rotate\n", staged.KeyID)
+		})
+	})
 }
 
 type masterKeyRotateCmd struct{}
 
 func (masterKeyRotateCmd) Help() string {
-	return `Works only with the data directory at hand, also while servers run. Copy the key file afterwards.
+	return `Works only with the data directory at hand, also while servers run. Copy the key file afterwards. With servers on more than one machine, stage the key first.
 
 Example:
 

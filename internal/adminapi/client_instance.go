@@ -40,7 +40,12 @@ func (c *Client) DeleteOperator(ctx context.Context, name string) error {
 	return c.do(ctx, "DELETE", nil, "operators", name)
 }
 
-// RotateMasterKey adds a master key and seals every stored secret with it. Only with Options.Local.
+// StageMasterKey makes a master key that opens and does not seal yet. Only with Options.Local.
+func (c *Client) StageMasterKey(ctx context.Context) (StagedMasterKey, error) {
+	return fetch[StagedMasterKey](ctx, c, "POST", nil, "master-key", "stage")
+}
+
+// RotateMasterKey adds a master key, or takes the staged one, and seals every stored secret with it. Only with Options.Local.
 func (c *Client) RotateMasterKey(ctx context.Context) (RotatedMasterKey, error) {
 	return fetch[RotatedMasterKey](ctx, c, "POST", nil, "master-key", "rotate")
 }

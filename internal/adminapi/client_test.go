@@ -125,6 +125,7 @@ func TestClientHasEveryOperation(t *testing.T) {
 		{"listAudit", func() error { return first(op.ListAudit(ctx, "shop", AuditFilter{Outcome: "allowed"})) }},
 		{"explainAnywhere", func() error { return first(op.Explain(ctx, "", r.refuse("shop"))) }},
 		{"explain", func() error { return first(op.Explain(ctx, "shop", r.refuse("shop"))) }},
+		{"stageMasterKey", func() error { return first(local.StageMasterKey(ctx)) }},
 		{"rotateMasterKey", func() error { return first(local.RotateMasterKey(ctx)) }},
 		{"pruneMasterKeys", func() error { return first(local.PruneMasterKeys(ctx)) }},
 		{"deleteProject", func() error { return op.DeleteProject(ctx, "shop") }},

@@ -23,6 +23,11 @@ type KeyList struct {
 	Keys []Key `json:"keys"`
 }
 
+// StagedMasterKey names the master key that is to seal next.
+type StagedMasterKey struct {
+	KeyID string `json:"keyId"`
+}
+
 // RotatedMasterKey names the master key that seals from now on.
 type RotatedMasterKey struct {
 	KeyID string `json:"keyId"`
@@ -56,6 +61,11 @@ func (a *API) rotateKey(q request) (Key, error) {
 
 func (a *API) withdrawKey(q request) error {
 	return a.admin.WithdrawSigningKey(q.ctx, q.caller, auth.KeyID(q.path("kid")))
+}
+
+func (a *API) stageMasterKey(q request) (StagedMasterKey, error) {
+	id, err := a.admin.StageMasterKey(q.ctx, q.caller)
+	return StagedMasterKey{id}, err
 }
 
 func (a *API) rotateMasterKey(q request) (RotatedMasterKey, error) {

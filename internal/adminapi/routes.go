@@ -58,6 +58,7 @@ var routes = []route{
 	op("createOperator", "POST", "/operators", AccessOperator, nil, accept(201, (*API).createOperator)),
 	op("listOperators", "GET", "/operators", AccessOperator, nil, read((*API).listOperators)),
 	op("deleteOperator", "DELETE", "/operators/{name}", AccessOperator, nil, do((*API).deleteOperator)),
+	op("stageMasterKey", "POST", "/master-key/stage", AccessLocal, nil, read((*API).stageMasterKey)),
 	op("rotateMasterKey", "POST", "/master-key/rotate", AccessLocal, nil, read((*API).rotateMasterKey)),
 	op("pruneMasterKeys", "POST", "/master-key/prune", AccessLocal, nil, read((*API).pruneMasterKeys)),
 	op("listInstanceMail", "GET", "/mail", AccessOperator, mailParams, read((*API).listMail)),

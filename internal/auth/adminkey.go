@@ -138,7 +138,19 @@ func (a *Admin) keyDue(p *Project, keys []SigningKey) bool {
 	return a.now().Sub(keys[0].CreatedAt) > age
 }
 
-// RotateMasterKey adds a master key and seals every stored secret again with it; PruneMasterKeys then removes the old ones. progress is called now and then with the
+// StageMasterKey makes a master key that opens and does not seal yet, and gives its id; or that of the one that is staged already.
+func (a *Admin) StageMasterKey(ctx context.Context, c Caller) (id string, err error) {
+	if err := c.requireOperator(); err != nil {
+		return "", err
+	}
+	if id, err = a.keyring.Stage(a.rand); err != nil {
+		return "", err
+	}
+	c.Project = nil
+	return id, a.store.Update(ctx, func(tx Tx) error { return a.audit(ctx, tx, c, EventMasterKeyStaged, OutcomeAllowed, "", "key", id) })
+}
+
+// RotateMasterKey adds a master key, or takes the one that is staged, and seals every stored secret again with it; PruneMasterKeys then removes the old ones. progress is called now and then with the
 // number of values done. It may run while servers serve. Only for operators who hold the data directory.
 func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(done int)) (newID string, err error) {
 	if err := c.requireOperator(); err != nil {
@@ -208,7 +220,7 @@ func (a *Admin) PruneMasterKeys(ctx context.Context, c Caller) ([]string, error)
 	if err := c.requireOperator(); err != nil {
 		return nil, err
 	}
-	used := map[string]bool{a.keyring.Current(): true}
+	used := map[string]bool{a.keyring.Current(): true, a.keyring.Staged(): true}
 	for _, kind := range SealedKinds() {
 		var last SealedValue
 		for {

@@ -215,6 +215,7 @@ func TestAdminMethodsNeedAdmin(t *testing.T) {
 		"operator token":    func(c auth.Caller) error { _, err := h.admin.CreateOperatorToken(h.ctx, c, "x"); return err },
 		"delete operator":   func(c auth.Caller) error { return h.admin.DeleteOperatorToken(h.ctx, c, "x") },
 		"operator tokens":   func(c auth.Caller) error { _, err := h.admin.OperatorTokens(h.ctx, c); return err },
+		"stage master key":  func(c auth.Caller) error { _, err := h.admin.StageMasterKey(h.ctx, c); return err },
 		"rotate master key": func(c auth.Caller) error { _, err := h.admin.RotateMasterKey(h.ctx, c, func(int) {}); return err },
 		"prune master keys": func(c auth.Caller) error { _, err := h.admin.PruneMasterKeys(h.ctx, c); return err },
 		"instance audit": func(c auth.Caller) error {

@@ -135,6 +135,25 @@ func TestKeysRotateByAge(t *testing.T) {
 }
 
 // Rotating the master key seals everything anew; the old key can go, and everything still opens (P18).
+// A staged key survives pruning and is the next to seal.
+func TestStagedMasterKey(t *testing.T) {
+	h := newHarness(t, documented)
+	old := h.keyring.Current()
+	staged, err := h.admin.StageMasterKey(h.ctx, h.operator())
+	h.must(err)
+	removed, err := h.admin.PruneMasterKeys(h.ctx, h.operator())
+	if h.must(err); len(removed) != 0 || h.keyring.Current() != old {
+		t.Errorf("removed %v, and %s seals", removed, h.keyring.Current())
+	}
+	id, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	if h.must(err); id != staged {
+		t.Errorf("rotated to %s and not to %s, which was staged", id, staged)
+	}
+	if records, err := h.store.ListAudit(h.ctx, "", auth.AuditFilter{Event: auth.EventMasterKeyStaged, Limit: 9}); err != nil || len(records) != 1 {
+		t.Errorf("the audit log has %v, %v", records, err)
+	}
+}
+
 func TestMasterKeyRotation(t *testing.T) {
 	h := newHarness(t, documented, with("smtp", "smtps://user:the-smtp-password@mail.example.com"))
 	h.secret("the-smtp-password")

@@ -47,6 +47,7 @@ const (
 	EventIdentityUnlinked  Event = "identity.unlink"
 	EventKeyRotated        Event = "key.rotate"
 	EventKeyWithdrawn      Event = "key.withdraw"
+	EventMasterKeyStaged   Event = "master_key.stage"
 	EventMasterKeyRotated  Event = "master_key.rotate"
 	EventMailRead          Event = "mail.read"
 	EventMailRequeued      Event = "mail.requeue"

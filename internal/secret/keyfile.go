@@ -17,9 +17,12 @@ import (
 
 // The key file is text. Empty lines and lines that start with '#' are skipped; each
 // other line is "v1", the key id (16 lower-case hex digits) and the key (32 bytes in
-// padded base64), between blanks. The last key is the newest.
+// padded base64), between blanks. The last key is the newest. A line "# next" with the
+// id of an older key says that it is to become the newest; releases that do not know
+// staged keys skip it.
 const (
 	lineVersion     = "v1"
+	nextMark        = "# next "
 	maxKeyFileBytes = 1 << 20
 
 	fileComment = `# Doorward master keys, the newest last. Keep a copy apart from the database's backups:
@@ -36,6 +39,7 @@ type masterKey struct {
 // keySet is one reading of the key file. It does not change.
 type keySet struct {
 	keys []*masterKey // never empty, the newest last
+	next *masterKey   // staged; nil where none is
 	text []byte
 	info os.FileInfo
 }
@@ -79,7 +83,22 @@ func readKeyFile(path string) (*keySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &keySet{keys: keys, text: text, info: info}, nil
+	set := &keySet{keys: keys, text: text, info: info}
+	set.next = set.find(stagedID(text))
+	if set.next == set.newest() {
+		set.next = nil
+	}
+	return set, nil
+}
+
+// stagedID gives the id that the file says is next, and the all-zero one where it says none.
+func stagedID(text []byte) keyID {
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if id, staged := strings.CutPrefix(line, nextMark); staged {
+			return parseKeyID(strings.TrimSpace(id))
+		}
+	}
+	return keyID{}
 }
 
 // checkPrivate refuses a file that others may access (P47). On Windows the mode bits
@@ -176,6 +195,26 @@ func appendLine(text, line []byte) []byte {
 		out = append(out, '\n')
 	}
 	return append(out, line...)
+}
+
+// stageLine puts a key before the newest, and says that it is next.
+func stageLine(keys *keySet, line []byte, id keyID) []byte {
+	lines := strings.Split(string(unmarked(keys.text)), "\n")
+	newest := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, keys.newest().id.String()) })
+	return []byte(strings.Join(slices.Insert(lines, newest, nextMark+id.String(), strings.TrimSuffix(string(line), "\n")), "\n"))
+}
+
+// unmarked is the text without a mark of what is next.
+func unmarked(text []byte) []byte {
+	lines := strings.Split(string(text), "\n")
+	return []byte(strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, nextMark) }), "\n"))
+}
+
+// promote makes a staged key the newest.
+func promote(keys *keySet) []byte {
+	lines := strings.Split(string(keys.text), "\n")
+	line := lines[keys.next.line]
+	return appendLine(unmarked(removeLine(keys.text, keys.next.line)), []byte(line+"\n"))
 }
 
 func removeLine(text []byte, index int) []byte {

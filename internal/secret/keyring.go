@@ -74,13 +74,52 @@ func (k *Keyring) Current() string {
 	return k.keys.Load().newest().id.String()
 }
 
-// Add makes a new key, which is on stable storage and the newest when Add returns.
-// Other processes take it up at their next Seal, or at an Open that needs it.
+// Stage makes a key that opens and does not seal yet, or gives the one that is staged
+// already. Once all machines have the file, Add makes it the newest, and none of them
+// meets a value that it cannot open.
+func (k *Keyring) Stage(rand io.Reader) (id string, err error) {
+	err = k.locked(func() error {
+		keys, err := k.reload()
+		if err != nil {
+			return err
+		}
+		if keys.next != nil {
+			id = keys.next.id.String()
+			return nil
+		}
+		line, newID, err := newLine(keys, rand)
+		if err != nil {
+			return err
+		}
+		id = newID.String()
+		return k.write(stageLine(keys, line, newID))
+	})
+	if err != nil {
+		return "", fmt.Errorf("stage key: %w", err)
+	}
+	return id, nil
+}
+
+// Staged gives the id of the key that is to become the newest; "" where there is none.
+func (k *Keyring) Staged() string {
+	if next := k.keys.Load().next; next != nil {
+		return next.id.String()
+	}
+	return ""
+}
+
+// Add makes the staged key the newest, or a new one where none is staged. It is on
+// stable storage when Add returns. Other processes that share the file take it up at
+// their next Seal, or at an Open that needs it.
 func (k *Keyring) Add(rand io.Reader) (id string, err error) {
 	err = k.locked(func() error {
 		keys, err := k.reload()
 		if err != nil {
 			return err
+		}
+		if keys.next != nil {
+			id = keys.next.id.String()
+			return k.write(promote(keys))
 		}
 		line, newID, err := newLine(keys, rand)
 		if err != nil {

@@ -330,6 +330,76 @@ func TestConcurrentCreate(t *testing.T) {
 	}
 }
 
+// Two machines with a copy of the key file each rotate without a moment in which one meets what it cannot open.
+func TestStagedKey(t *testing.T) {
+	here := openNew(t)
+	text, err := os.ReadFile(here.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(here.path, append([]byte("# kept by ops\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(t.TempDir(), "master.keys")
+	carry := func() {
+		t.Helper()
+		text, err := os.ReadFile(here.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(there+".new", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(there+".new", there); err != nil {
+			t.Fatal(err)
+		}
+	}
+	carry()
+	other, _, err := OpenKeyring(there, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(k *Keyring, by string) []byte {
+		t.Helper()
+		sealed, err := k.Seal([]byte("x"), place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id, err := KeyID(sealed); err != nil || id != by {
+			t.Errorf("sealed by %s, %v, want %s", id, err, by)
+		}
+		return sealed
+	}
+	old := here.Current()
+	staged, err := here.Stage(rand.Reader)
+	if err != nil || staged == old || here.Staged() != staged {
+		t.Fatalf("staged %s beside %s: %v, %s", staged, old, err, here.Staged())
+	}
+	if again, err := here.Stage(rand.Reader); err != nil || again != staged {
+		t.Errorf("staged again: %s, %v", again, err)
+	}
+	checkOpens(t, other, seal(here, old), "x")
+	carry()
+	checkOpens(t, here, seal(other, old), "x")
+
+	if id := mustAdd(t, here); id != staged || here.Staged() != "" {
+		t.Fatalf("rotated to %s, staged is %q", id, here.Staged())
+	}
+	checkOpens(t, other, seal(here, staged), "x")
+	checkOpens(t, here, seal(other, old), "x")
+	carry()
+	checkOpens(t, here, seal(other, staged), "x")
+	if got := keyIDs(t, here.path); !slices.Equal(got, []string{old, staged}) {
+		t.Errorf("the file has %v", got)
+	}
+	if text, err := os.ReadFile(here.path); err != nil || !strings.HasPrefix(string(text), "# kept by ops\n") || strings.Contains(string(text), nextMark) {
+		t.Errorf("the file is now:\n%.60s", text)
+	}
+	if id := mustAdd(t, here); id == staged {
+		t.Error("the next rotation takes the same key")
+	}
+}
+
 // Keys added and values sealed at once, by keyrings that share nothing but the file.
 func TestConcurrentUse(t *testing.T) {
 	first := openNew(t)
