@@ -113,10 +113,12 @@ type projectImportCmd struct {
 	File           string `arg:"" help:"File that doorward project export made."`
 	Key            string `help:"Key file that opens it, as doorward backup keygen wrote it." placeholder:"FILE"`
 	PassphraseFile string `help:"File with the passphrase that it is sealed with." placeholder:"FILE"`
+	EndSessions    bool   `help:"Users sign in again, and links in mails are void: what was ended on the old server since the export stays ended." xor:"sessions"`
+	KeepSessions   bool   `help:"Sessions go on although the file is older than an hour: nothing was ended on the old server since." xor:"sessions"`
 }
 
 func (projectImportCmd) Help() string {
-	return `All or nothing: the project is served once all of it is there, and an import that breaks off leaves nothing. It works on the data directory or the database, not over --server; servers go on serving meanwhile. The project keeps its id, which must never have been used here; only a project "default" without users gives way to one that comes.
+	return `All or nothing: the project is served once all of it is there, and an import that breaks off leaves nothing. It works on the data directory or the database, not over --server; servers go on serving meanwhile. The project keeps its id, which must never have been used here; only a project "default" that nobody used or set up gives way to one that comes.
 
 Passwords, sessions, refresh tokens, second factors and signing keys go on working. Where this server has another public URL, new id tokens have another issuer: tell it to whoever verifies them; the server itself takes the old ones until they expire (setting formerIssuer). Passkeys are bound to their domain: set passkeyRPID to the old one.
 
@@ -137,13 +139,17 @@ func (c projectImportCmd) Run(a *app, group *projectCmd) (err error) {
 			return err
 		}
 	}
+	var sessions *bool
+	if c.EndSessions || c.KeepSessions {
+		sessions = &c.EndSessions
+	}
 	file, err := os.Open(c.File)
 	if err != nil {
 		return usageError(err.Error())
 	}
 	defer file.Close()
 	return a.onDatabase(group.reachFlags, func(instance *server.Instance, caller auth.Caller) error {
-		capsule, rows, err := instance.ImportProject(a.ctx, caller, file, keys)
+		capsule, rows, err := instance.ImportProject(a.ctx, caller, file, keys, sessions)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}

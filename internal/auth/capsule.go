@@ -16,6 +16,7 @@ type Capsule struct {
 	Issuer      string    // of its id tokens where it comes from
 	Schema      int64     // number of the newest migration of the database that it comes from
 	At          time.Time // later changes are not in it
+	EndSessions bool      // at an import: users sign in again, because what was ended since is not known (P21)
 }
 
 // ProjectRow is a row of a table of projects' data, as stores give and take it. Values are int64, float64, string, []byte, or nil; those of sealed columns are opened
@@ -32,14 +33,16 @@ type ProjectRows interface {
 	SchemaNumber(ctx context.Context) (int64, error)
 	// ReadProject hands over all rows that belong to the project as of one instant, parents before children. It fails with ErrNotFound.
 	ReadProject(ctx context.Context, p ProjectID, each func(ProjectRow) error) error
-	// BeginProject makes room for a project that comes in row by row, and that nobody sees before FinishProject. What an import that broke off left is removed. It fails with
-	// ErrConflict where the id is taken or was ever used (P6); the project default gives way as long as it has no user.
-	BeginProject(ctx context.Context, p ProjectID, now time.Time) error
-	// WriteProject writes rows of a project that was begun, in one transaction. It fails with ErrNotFound where it was not, or a row's parent is missing; with ErrConflict where a
-	// row is there already; and with ErrMisfit where a row is of no known table or of another project.
-	WriteProject(ctx context.Context, p ProjectID, rows []ProjectRow) error
-	// AbandonProject removes what came in of a project that was begun and not finished. The id stays free.
-	AbandonProject(ctx context.Context, p ProjectID) error
+	// BeginProject makes room for a project that holder brings in row by row, and that nobody sees before UpdateProject gives it a preset. What an import left that broke off is
+	// removed. It fails with ErrConflict where the id is taken or was ever used (P6); the project default gives way as long as nobody changed or used it.
+	BeginProject(ctx context.Context, p ProjectID, holder string, now time.Time) error
+	// WriteProject writes rows of a project that holder began, in one transaction. It fails with ErrNotFound where it did not, or a row's parent is missing; with ErrConflict where
+	// a row is there already; and with ErrMisfit where a row is of no known table or of another project.
+	WriteProject(ctx context.Context, p ProjectID, holder string, rows []ProjectRow) error
+	// AbandonProject removes what came in of a project that holder began and did not finish; holder "" is any. The id stays free.
+	AbandonProject(ctx context.Context, p ProjectID, holder string) error
+	// ListImports names the projects that come in, or did when their import broke off.
+	ListImports(ctx context.Context) ([]ProjectID, error)
 }
 
 // ErrMisfit means that a row does not belong where it shall go.
@@ -60,6 +63,9 @@ var (
 		"passkey_challenges": "minutes old",
 	}
 )
+
+// endedTables are left out where an import ends sessions: what lets somebody in who may have been shut out since.
+var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true}
 
 // CapsuleTables tells of a table that holds projects' data whether its rows go with a project, and if not, why.
 func CapsuleTables(table string) (goes bool, why string, known bool) {
@@ -134,6 +140,38 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ro
 	}
 	i := &projectImport{admin: a, store: store, capsule: capsule, holder: holder}
 	return i.run(ctx, c, rows)
+}
+
+// CleanUpImports removes what imports left that broke off, and gives how many. It leaves alone those that run.
+func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
+	store, err := a.projectRows()
+	if err != nil {
+		return 0, err
+	}
+	ids, err := store.ListImports(ctx)
+	if err != nil {
+		return 0, err
+	}
+	holder, err := token.NewID(28, a.rand)
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	for _, id := range ids {
+		i := &projectImport{admin: a, store: store, capsule: Capsule{Project: id}, holder: holder}
+		if err := i.lease(ctx); CodeOf(err) == CodeConflict {
+			continue
+		} else if err != nil {
+			return removed, err
+		}
+		err := store.AbandonProject(ctx, id, "")
+		i.release(ctx)
+		if err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
 }
 
 func (a *Admin) projectRows() (ProjectRows, error) {

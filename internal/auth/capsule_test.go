@@ -194,7 +194,45 @@ func TestCapsuleTwice(t *testing.T) {
 	h.must(err)
 
 	killed := elsewhere(t)
-	killed.must(killed.store.Store.(auth.ProjectRows).BeginProject(killed.ctx, "acme", killed.clock.Now()))
+	killed.must(killed.store.Store.(auth.ProjectRows).BeginProject(killed.ctx, "acme", "dead", killed.clock.Now()))
 	_, err = killed.takeIn(capsule)
 	killed.must(err)
+}
+
+// What a killed import left is removed by itself, but not under one that runs.
+func TestImportsAreCleanedUp(t *testing.T) {
+	old := newHarness(t, documented)
+	old.signUp(ada)
+	capsule := old.export()
+	h := elsewhere(t)
+	clean := func(want int) {
+		t.Helper()
+		n, err := h.admin.CleanUpImports(h.ctx)
+		if h.must(err); n != want {
+			t.Errorf("cleaned %d imports up, want %d", n, want)
+		}
+	}
+	_, err := h.admin.ImportProject(h.ctx, h.operator(), capsule.Capsule, func(take func(auth.ProjectRow) error) error {
+		clean(0)
+		return capsule.each(take)
+	})
+	h.must(err)
+	h.must(h.store.Store.(auth.ProjectRows).BeginProject(h.ctx, "shop", "dead", h.clock.Now()))
+	clean(1)
+	clean(0)
+}
+
+// A capsule that is not of just now does not bring back what may have been ended since (P21).
+func TestCapsuleEndsSessions(t *testing.T) {
+	old := newHarness(t, documented)
+	tokens := old.signUp(ada)
+	capsule := old.export()
+	capsule.EndSessions = true
+	h := elsewhere(t)
+	_, err := h.takeIn(capsule)
+	h.must(err)
+	h.id = "acme"
+	h.wantEnded(tokens)
+	_, err = h.signIn(ada, goodPW)
+	h.must(err)
 }

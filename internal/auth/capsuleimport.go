@@ -29,7 +29,7 @@ func (i *projectImport) run(ctx context.Context, c Caller, rows func(take func(P
 		return 0, err
 	}
 	defer i.release(ctx)
-	if err := i.store.BeginProject(ctx, id, i.admin.now()); err != nil {
+	if err := i.store.BeginProject(ctx, id, i.holder, i.admin.now()); err != nil {
 		if errors.Is(err, ErrConflict) {
 			return 0, newError(CodeConflict, fmt.Sprintf("the project id %q is in use here, or was once; ids are never used again", id))
 		}
@@ -43,7 +43,7 @@ func (i *projectImport) run(ctx context.Context, c Caller, rows func(take func(P
 		err = i.finish(ctx, c)
 	}
 	if err != nil {
-		return 0, errors.Join(err, i.store.AbandonProject(context.WithoutCancel(ctx), id))
+		return 0, errors.Join(err, i.store.AbandonProject(context.WithoutCancel(ctx), id, i.holder))
 	}
 	return i.rows, nil
 }
@@ -69,16 +69,19 @@ func (i *projectImport) take(ctx context.Context, row ProjectRow) error {
 	if !capsuleTables[row.Table] || len(row.Columns) != len(row.Values) {
 		return invalidArgument("capsule", fmt.Sprintf("it holds rows of %q, which no project has", clip(row.Table, 60)))
 	}
-	if err := i.admin.seal(i.capsule.Project, row); err != nil {
-		return err
+	if i.capsule.EndSessions && endedTables[row.Table] {
+		return nil
 	}
 	i.rows++
 	if row.Table == "projects" {
 		if i.project != nil {
 			return invalidArgument("capsule", "it holds more than one project")
 		}
-		i.project = &row
+		i.project = &row // sealed when it is written: its master key may be pruned meanwhile
 		return nil
+	}
+	if err := i.admin.seal(i.capsule.Project, row); err != nil {
+		return err
 	}
 	if i.batch = append(i.batch, row); len(i.batch) < importRows {
 		return nil
@@ -90,7 +93,7 @@ func (i *projectImport) flush(ctx context.Context) error {
 	if err := i.lease(ctx); err != nil {
 		return err
 	}
-	err := i.store.WriteProject(ctx, i.capsule.Project, i.batch)
+	err := i.store.WriteProject(ctx, i.capsule.Project, i.holder, i.batch)
 	i.batch = i.batch[:0]
 	switch {
 	case errors.Is(err, ErrMisfit), errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
@@ -107,6 +110,11 @@ func (i *projectImport) finish(ctx context.Context, c Caller) error {
 	}
 	c.Project = p
 	return i.admin.store.Update(ctx, func(tx Tx) error {
+		// Whoever took the lease over began anew, and these rows are not this import's.
+		now := i.admin.now()
+		if err := tx.TakeLease(ctx, i.leaseName(), i.holder, now, now.Add(importLease)); err != nil {
+			return err
+		}
 		if err := tx.UpdateProject(ctx, *p); err != nil {
 			return err
 		}
@@ -118,6 +126,9 @@ func (i *projectImport) finish(ctx context.Context, c Caller) error {
 func (i *projectImport) readProject() (*Project, error) {
 	if i.project == nil {
 		return nil, invalidArgument("capsule", "it holds no project")
+	}
+	if err := i.admin.seal(i.capsule.Project, *i.project); err != nil {
+		return nil, err
 	}
 	p := &Project{ID: i.capsule.Project, UpdatedAt: i.admin.now(), Overrides: map[string]string{}}
 	fits := true

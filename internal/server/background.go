@@ -23,6 +23,9 @@ const (
 
 // sweep deletes what nobody needs any more.
 func (s *Server) sweep(ctx context.Context) error {
+	if _, err := s.instance.Admin.CleanUpImports(ctx); err != nil {
+		return err
+	}
 	deleted, err := s.instance.Admin.Sweep(ctx)
 	if deleted > 0 {
 		s.config.Log.Debug("swept", slog.Int("rows", deleted))

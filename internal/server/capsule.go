@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
@@ -13,6 +14,12 @@ import (
 
 // ErrNoCapsule means that a file is a backup of a whole instance.
 var ErrNoCapsule = errors.New("this is a backup of a whole instance, not one project; `doorward restore` takes it")
+
+// CapsuleFresh is how old a capsule may be for its sessions to go on without a word: what was ended on the old server meanwhile would live again (P21).
+const CapsuleFresh = time.Hour
+
+// ErrStaleCapsule means that it is not said whether the sessions of an older capsule go on.
+var ErrStaleCapsule = errors.New("the file is older than an hour: what was signed out, changed or disabled on the old server since would be valid again; say --end-sessions, or --keep-sessions where that server was stopped")
 
 // ExportProject writes the caller's project to w, whole, sealed by lock, and gives the number of rows. Only for operators.
 func (i *Instance) ExportProject(ctx context.Context, c auth.Caller, w io.Writer, lock backup.Lock) (rows int64, err error) {
@@ -86,7 +93,16 @@ func (c *capsuleWriter) end() (backup.Trailer, error) {
 
 // ImportProject takes in what ExportProject wrote, all or nothing. Only for operators. It fails with the errors of package backup where the file cannot be opened or is damaged,
 // and as [auth.Admin.ImportProject].
-func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Reader, keys backup.Keys) (capsule auth.Capsule, rows int, err error) {
+//
+// endSessions has users sign in again; where it is nil, a capsule of more than [CapsuleFresh] ago is refused with ErrStaleCapsule.
+func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.ReadSeeker, keys backup.Keys, endSessions *bool) (capsule auth.Capsule, rows int, err error) {
+	// All of it once before anything is touched: a file that is not whole changes nothing.
+	if err := readThrough(file, keys); err != nil {
+		return capsule, 0, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return capsule, 0, err
+	}
 	plain, err := keys.Open(file)
 	if err != nil {
 		return capsule, 0, err
@@ -97,10 +113,13 @@ func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Rea
 	}
 	defer r.Close()
 	h := r.Header
-	if h.Capsule == nil {
-		return capsule, 0, ErrNoCapsule
-	}
 	capsule = auth.Capsule{Project: auth.ProjectID(h.Capsule.Project), DisplayName: h.Capsule.DisplayName, Issuer: h.Capsule.Issuer, Schema: h.Schema, At: h.At}
+	switch {
+	case endSessions != nil:
+		capsule.EndSessions = *endSessions
+	case i.config.Clock().Sub(h.At) > CapsuleFresh:
+		return capsule, 0, fmt.Errorf("%w: it is of %s", ErrStaleCapsule, h.At.UTC().Format(time.RFC3339))
+	}
 	rows, err = i.Admin.ImportProject(ctx, c, capsule, func(take func(auth.ProjectRow) error) error {
 		row := auth.ProjectRow{}
 		_, err := r.Read(backup.Content{
@@ -117,8 +136,29 @@ func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Rea
 		})
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, auth.ErrOutcomeUnknown):
+		return capsule, 0, fmt.Errorf("it is not known whether the project is here; look with `doorward project show %s`: %w", capsule.Project, err)
+	case err != nil:
 		return capsule, 0, fmt.Errorf("nothing was imported: %w", err)
 	}
 	return capsule, rows, nil
+}
+
+// readThrough reads a capsule to its end, and so checks all of it.
+func readThrough(file io.Reader, keys backup.Keys) error {
+	plain, err := keys.Open(file)
+	if err != nil {
+		return err
+	}
+	r, err := backup.NewReader(plain)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if r.Header.Capsule == nil {
+		return ErrNoCapsule
+	}
+	_, err = r.Read(backup.Content{})
+	return err
 }

@@ -76,12 +76,25 @@ func TestDamagedCapsule(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(tt.file), tt.keys); !errors.Is(err, tt.want) {
+			if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(tt.file), tt.keys, nil); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 		})
 	}
-	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}); err != nil {
+	late := testConfig(t)
+	late.Clock = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	elsewhere := openInstance(t, late)
+	if _, _, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, nil); !errors.Is(err, ErrStaleCapsule) {
+		t.Errorf("an old file: %v", err)
+	}
+	end := true
+	if _, _, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, &end); err != nil {
+		t.Errorf("an old file without its sessions: %v", err)
+	}
+	if _, err := to.Service.Project(t.Context(), auth.DefaultProject); err != nil {
+		t.Errorf("the default project gave way to a file that is not whole: %v", err)
+	}
+	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); err != nil {
 		t.Fatalf("after all of that: %v", err)
 	}
 	moved, err := to.Service.Project(t.Context(), auth.DefaultProject)
@@ -119,10 +132,10 @@ func TestDamagedCapsule(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer whole.Close()
-	if _, _, err := to.ImportProject(t.Context(), operator, whole, backup.Keys{Identities: key}); !errors.Is(err, ErrNoCapsule) {
+	if _, _, err := to.ImportProject(t.Context(), operator, whole, backup.Keys{Identities: key}, nil); !errors.Is(err, ErrNoCapsule) {
 		t.Errorf("importing a backup: %v", err)
 	}
-	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}); auth.CodeOf(err) != auth.CodeConflict || !strings.Contains(err.Error(), "in use") {
+	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); auth.CodeOf(err) != auth.CodeConflict || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("twice: %v", err)
 	}
 }

@@ -138,6 +138,9 @@ func checkMasterKey(ctx context.Context, c Config, store *sqlstore.Store) error 
 // EnsureDefaultProject creates the project that bare hosts serve, unless it is there. It tells whether it did, and then the admin token, unless that
 // came from the configuration.
 func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, adminToken string, err error) {
+	if _, err := i.Admin.CleanUpImports(ctx); err != nil {
+		return false, "", err
+	}
 	_, err = i.Service.Project(ctx, auth.DefaultProject)
 	if err == nil {
 		return false, "", nil

@@ -51,27 +51,29 @@ func (t Table) columnNames() []string {
 	return names
 }
 
-// BeginProject makes the project's row, which hides it; see [auth.ProjectRows].
-func (s *Store) BeginProject(ctx context.Context, p auth.ProjectID, now time.Time) error {
+// BeginProject makes the project's row, which hides it; see [auth.ProjectRows]. The name of such a row is its holder's.
+func (s *Store) BeginProject(ctx context.Context, p auth.ProjectID, holder string, now time.Time) error {
+	if err := s.AbandonProject(ctx, p, ""); err != nil {
+		return err
+	}
 	return s.changeOpen(ctx, func(q *querier) error {
 		if err := makeRoom(ctx, q, p); err != nil {
 			return err
 		}
-		return (&tx{reader{q}}).CreateProject(ctx, auth.Project{ID: p, Preset: importing, CreatedAt: now, UpdatedAt: now, Version: 1})
+		return (&tx{reader{q}}).CreateProject(ctx, auth.Project{ID: p, Preset: importing, DisplayName: holder, CreatedAt: now, UpdatedAt: now, Version: 1})
 	})
 }
 
-// makeRoom removes what an import left that broke off, and the default project of a server that nobody uses yet.
+// makeRoom removes the default project of a server that nobody set up or signed up to. Where it stays, CreateProject says that the id is taken.
 func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
-	if err := abandon(ctx, q, p); err == nil || !errors.Is(err, auth.ErrNotFound) {
-		return err
-	}
 	if p != auth.DefaultProject {
 		return nil
 	}
-	users, err := (reader{q}).CountUsers(ctx, p)
-	if err != nil || users > 0 {
-		return err // CreateProject says that the id is taken
+	traces, err := get(ctx, q, value[int64], `SELECT (SELECT count(*) FROM users WHERE project = $1) + (SELECT count(*) FROM audit WHERE project = $1 AND user_id <> '')
+		+ (SELECT count(*) FROM identity_providers WHERE project = $1) + (SELECT count(*) FROM webhooks WHERE project = $1) + (SELECT count(*) FROM mail_templates WHERE project = $1)
+		+ (SELECT count(*) FROM projects WHERE id = $1 AND version > 1)`, p)
+	if err != nil || traces > 0 {
+		return err
 	}
 	if err := removeProject(ctx, q, `DELETE FROM projects WHERE id = $1`, p); !errors.Is(err, auth.ErrNotFound) {
 		return err
@@ -79,24 +81,59 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 	return nil
 }
 
-// AbandonProject deletes what came in; see [auth.ProjectRows].
-func (s *Store) AbandonProject(ctx context.Context, p auth.ProjectID) error {
-	return s.changeOpen(ctx, func(q *querier) error {
-		if err := abandon(ctx, q, p); !errors.Is(err, auth.ErrNotFound) {
+// isImport is the condition for the row of a project $1 that $2 holds; $2 ” is any.
+const isImport = `id = $1 AND preset = $3 AND ($2 = '' OR display_name = $2)`
+
+// AbandonProject deletes what came in, some rows at a time: it may be much, and nobody sees it; see [auth.ProjectRows].
+func (s *Store) AbandonProject(ctx context.Context, p auth.ProjectID, holder string) error {
+	for {
+		more := true
+		err := s.changeOpen(ctx, func(q *querier) (err error) {
+			_, err = get(ctx, q, value[string], `SELECT id FROM projects WHERE `+isImport, p, holder, importing)
+			if err == nil {
+				more, err = removeSome(ctx, q, p)
+			}
+			if err == nil && !more {
+				_, err = q.exec(ctx, `DELETE FROM projects WHERE `+isImport, p, holder, importing)
+			}
+			return err
+		})
+		switch {
+		case errors.Is(err, auth.ErrNotFound):
+			return nil
+		case err != nil || !more:
 			return err
 		}
-		return nil
-	})
+	}
 }
 
-func abandon(ctx context.Context, q *querier, p auth.ProjectID) error {
-	return removeProject(ctx, q, `DELETE FROM projects WHERE id = $1 AND preset = $2`, p, importing)
+// removedAtOnce bounds the rows of one transaction of AbandonProject.
+const removedAtOnce = 500
+
+// removeSome deletes rows of the last table that has any of the project, children before parents. It tells whether there may be more.
+func removeSome(ctx context.Context, q *querier, p auth.ProjectID) (bool, error) {
+	for _, t := range slices.Backward(tables) {
+		if t.Project < 0 || t.Name == "projects" {
+			continue
+		}
+		key, project := t.names(t.Key), t.Columns[t.Project].Name
+		n, err := q.exec(ctx, `DELETE FROM `+t.Name+` WHERE (`+key+`) IN (SELECT `+key+` FROM `+t.Name+` WHERE `+project+` = $1 LIMIT $2)`, p, removedAtOnce)
+		if err != nil || n > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// ListImports names projects that nobody sees yet; see [auth.ProjectRows].
+func (s *Store) ListImports(ctx context.Context) ([]auth.ProjectID, error) {
+	return list(ctx, s.q, value[auth.ProjectID], `SELECT id FROM projects WHERE preset = $1 ORDER BY id`, importing)
 }
 
 // WriteProject inserts rows; see [auth.ProjectRows].
-func (s *Store) WriteProject(ctx context.Context, p auth.ProjectID, rows []auth.ProjectRow) error {
+func (s *Store) WriteProject(ctx context.Context, p auth.ProjectID, holder string, rows []auth.ProjectRow) error {
 	return s.changeOpen(ctx, func(q *querier) error {
-		if _, err := get(ctx, q, value[string], `SELECT id FROM projects WHERE id = $1 AND preset = $2`, p, importing); err != nil {
+		if _, err := get(ctx, q, value[string], `SELECT id FROM projects WHERE `+isImport, p, holder, importing); err != nil {
 			return err
 		}
 		for _, row := range rows {
