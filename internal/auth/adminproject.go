@@ -264,7 +264,8 @@ func (a *Admin) UpdateProject(ctx context.Context, c Caller, change ProjectChang
 	if err != nil {
 		return nil, notFound(err, "there is no such project")
 	}
-	return a.Project(ctx, p.ID)
+	changed, err := a.Project(ctx, p.ID)
+	return changed, AfterCommit(err)
 }
 
 // auditSettings writes down which settings changed, and to what unless that is a secret.

@@ -28,6 +28,13 @@ func (s *leavingStore) ListSigningKeys(ctx context.Context, p auth.ProjectID) ([
 	return s.Store.ListSigningKeys(ctx, p)
 }
 
+func (s *leavingStore) GetProject(ctx context.Context, p auth.ProjectID) (auth.Project, error) {
+	if s.away.Load() {
+		return auth.Project{}, auth.ErrStoreBusy
+	}
+	return s.Store.GetProject(ctx, p)
+}
+
 // TestCommittedIsNotUnavailable: where the change stands and only its answer fails, nobody is told that nothing was done (P50).
 func TestCommittedIsNotUnavailable(t *testing.T) {
 	h := newHarness(t, documented, with("refreshTokenRotation", "true"))
@@ -35,13 +42,25 @@ func TestCommittedIsNotUnavailable(t *testing.T) {
 	store := &leavingStore{Store: h.store.Store}
 	h.store.Store = store
 
+	anyone, admin := h.anyone(), h.asAdmin()
+	unknown := func(err error) {
+		t.Helper()
+		h.note(err)
+		h.want(err, auth.CodeOutcomeUnknown)
+		if auth.AsError(err).RetryAfter == 0 {
+			t.Error("it does not say when to ask again")
+		}
+		store.away.Store(false)
+	}
 	store.leave.Store(true)
-	_, err := h.trySignUp(grace, goodPW)
-	h.want(err, auth.CodeOutcomeUnknown)
-	_, err = h.signIn(ada, goodPW)
-	h.want(err, auth.CodeOutcomeUnknown)
-	_, err = h.refresh(up.RefreshToken)
-	h.want(err, auth.CodeOutcomeUnknown)
+	_, err := h.SignUp(h.ctx, anyone, auth.SignUpParams{Email: grace, Password: goodPW})
+	unknown(err)
+	_, err = h.SignIn(h.ctx, anyone, auth.SignInParams{Email: ada, Password: goodPW})
+	unknown(err)
+	_, err = h.Refresh(h.ctx, anyone, up.RefreshToken)
+	unknown(err)
+	_, err = h.admin.UpdateProject(h.ctx, admin, auth.ProjectChange{Set: map[string]string{"idTokenTTL": "7m"}})
+	unknown(err)
 
 	store.leave.Store(false)
 	store.away.Store(false)

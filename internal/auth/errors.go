@@ -137,7 +137,7 @@ func AfterCommit(err error) error {
 	if CodeOf(err) != CodeUnavailable {
 		return err
 	}
-	return &Error{Code: CodeOutcomeUnknown, Message: "the change was made, but not its answer; ask before trying again", cause: err}
+	return &Error{Code: CodeOutcomeUnknown, Message: "the change was made, but not its answer; ask before trying again", RetryAfter: time.Second, cause: err}
 }
 
 // CodeOf gives the code of err; "" for nil.

@@ -151,7 +151,10 @@ func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshTok
 		err = tx.RotateRefreshToken(ctx, row.Project, row.Hash, token.Hash(next), salt, now)
 		if lost = errors.Is(err, ErrNotFound); lost {
 			// Somebody else rotated it at the same moment, perhaps in this very commit: only here is that seen, and only after it may it be told.
-			row, err = tx.GetRefreshToken(ctx, row.Project, row.Hash)
+			stored, err := tx.GetRefreshToken(ctx, row.Project, row.Hash)
+			if err == nil { // else the callback may run again, and needs the row that it began with
+				row = stored
+			}
 			return err
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -233,7 +234,7 @@ func inFlight(ctx context.Context, err error) error {
 // The driver's own word that an error is safe to retry does not count: it says so of a simple query that was sent, too, where the connection breaks before the answer.
 func commitError(err error) error {
 	var answer *pgconn.PgError
-	refused := errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR" && answer.Code != pgCompletionUnknown && answer.Code != pgResolutionUnknown
+	refused := errors.As(err, &answer) && cmp.Or(answer.SeverityUnlocalized, answer.Severity) == "ERROR" && answer.Code != pgCompletionUnknown && answer.Code != pgResolutionUnknown
 	switch {
 	case err == nil:
 		return nil

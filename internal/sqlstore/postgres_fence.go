@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -219,7 +220,7 @@ const timelineStatement = `SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_
 func readTimeline(ctx context.Context, conn *pgconn.PgConn) (uint32, error) {
 	results, err := conn.Exec(ctx, timelineStatement).ReadAll()
 	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR" {
+	if errors.As(err, &refused) && cmp.Or(refused.SeverityUnlocalized, refused.Severity) == "ERROR" {
 		return 0, nil // no such function, or not for this role
 	}
 	if err != nil {

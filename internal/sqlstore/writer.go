@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -15,9 +16,16 @@ import (
 // batchLimit bounds the changes of one commit, and so how long the first waits for the last.
 const batchLimit = 128
 
+// How long a change waits. A disk that works needs milliseconds.
+const (
+	writerTurnWait   = 10 * time.Second
+	writerCommitWait = 15 * time.Second
+)
+
 var (
 	errClosed    = errors.New("the store is closed")
 	errAbandoned = errors.New("the change did not return")
+	errNoTurn    = errors.New("no turn in time")
 )
 
 // writer commits on SQLite, which has one writer at a time and pays each durable commit with a sync of the disk. It takes all waiting changes, runs each in
@@ -28,6 +36,9 @@ type writer struct {
 	db   *sql.DB
 	conn *sql.Conn // nil before the first batch, and after it broke
 	run  *prepared // on conn
+
+	turnWait   time.Duration // for the writer
+	commitWait time.Duration // for the commit, from the end of the change's own callback
 
 	path        string
 	readers     []readers // the other connections to the file
@@ -45,14 +56,15 @@ type writer struct {
 
 // pending is one accepted change.
 type pending struct {
-	ctx  context.Context
-	turn chan *querier // the writer lends its transaction
-	ran  chan error    // the callback's result
-	fate chan error    // what became of the change; never blocks the writer
+	ctx        context.Context // ends the wait for a turn
+	commitWait time.Duration
+	turn       chan *querier // the writer lends its transaction
+	ran        chan error    // the callback's result
+	fate       chan error    // what became of the change; never blocks the writer
 }
 
 func startWriter(db *sql.DB, path string, log *slog.Logger, others ...readers) *writer {
-	w := &writer{db: db, path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+	w := &writer{db: db, turnWait: writerTurnWait, commitWait: writerCommitWait, path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
 		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
@@ -63,7 +75,9 @@ func (w *writer) update(ctx context.Context, f func(*querier) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := &pending{ctx: ctx, turn: make(chan *querier), ran: make(chan error), fate: make(chan error, 1)}
+	waiting, cancel := context.WithTimeoutCause(ctx, w.turnWait, errNoTurn)
+	defer cancel()
+	p := &pending{ctx: waiting, commitWait: w.commitWait, turn: make(chan *querier), ran: make(chan error), fate: make(chan error, 1)}
 	if err := w.accept(p); err != nil {
 		return err
 	}
@@ -72,8 +86,20 @@ func (w *writer) update(ctx context.Context, f func(*querier) error) error {
 		return p.perform(q, f)
 	case err := <-p.fate: // no transaction could begin
 		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: waiting for the writer: %w", auth.ErrStoreBusy, ctx.Err())
+	case <-waiting.Done():
+		return fmt.Errorf("%w: waiting for the writer: %w", auth.ErrStoreBusy, context.Cause(waiting))
+	}
+}
+
+// await waits for what became of a change that ran, but no longer than a disk that works takes: one that hangs must not hold everybody (P51).
+func (p *pending) await() error {
+	timer := time.NewTimer(p.commitWait)
+	defer timer.Stop()
+	select {
+	case err := <-p.fate:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("%w: the commit takes too long", auth.ErrOutcomeUnknown)
 	}
 }
 
@@ -83,13 +109,13 @@ func (p *pending) perform(q *querier, f func(*querier) error) error {
 	defer func() {
 		if !returned {
 			p.ran <- errAbandoned
-			<-p.fate
+			_ = p.await()
 		}
 	}()
 	err := f(q)
 	returned = true
 	p.ran <- err
-	return <-p.fate
+	return p.await()
 }
 
 func (w *writer) accept(p *pending) error {
