@@ -173,17 +173,19 @@ func (cmd backupListCmd) Run(a *app) error {
 	if err != nil || !own {
 		return err
 	}
-	return overdue(files, c.server)
+	return overdue(files, c.server, time.Now())
 }
 
 // overdue is an error where the server's own newest backup is too old.
-func overdue(files []backup.File, c server.Config) error {
+func overdue(files []backup.File, c server.Config, now time.Time) error {
 	limit := c.Backup.Every + server.BackupGrace(c.Backup.Every)
-	own := backup.Scheduled(files, c.PublicURL.Host)
+	own, future := backup.Scheduled(files, c.PublicURL.Host, now)
 	switch {
+	case len(own) == 0 && len(future) > 0:
+		return fmt.Errorf("overdue: %s has only backups there of a time that has not come, as %s", c.PublicURL.Host, future[0].Name)
 	case len(own) == 0:
 		return fmt.Errorf("overdue: %s has made no backup there yet; the server's log says why", c.PublicURL.Host)
-	case time.Since(own[0].At) > limit:
+	case now.Sub(own[0].At) > limit:
 		return fmt.Errorf("overdue: the newest backup of %s is of %s UTC; the server's log says why", c.PublicURL.Host, timeText(own[0].At))
 	}
 	return nil

@@ -91,8 +91,8 @@ func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, fun
 // restoreSQLite fills a file beside the database's, which gets its name when all is done.
 func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
 	path := strings.TrimPrefix(c.Database, "sqlite:")
-	if _, err := os.Lstat(path); err == nil {
-		return Restored{}, fmt.Errorf("%w: %s is there; move it away, with %s-wal and %s-shm, and stop what serves it", ErrNotEmpty, path, filepath.Base(path), filepath.Base(path))
+	if err := refuseSQLite(path); err != nil {
+		return Restored{}, err
 	}
 	aside := path + ".restoring"
 	if err := removeSQLite(aside); err != nil {
@@ -109,8 +109,27 @@ func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Re
 	return restored, nil
 }
 
+// sqliteFiles are those that SQLite takes for parts of one database. A log of another one would be played into it.
+func sqliteFiles(path string) []string {
+	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
+}
+
+// refuseSQLite fails with ErrNotEmpty where anything of a database is there.
+func refuseSQLite(path string) error {
+	for _, file := range sqliteFiles(path) {
+		_, err := os.Lstat(file)
+		switch {
+		case err == nil:
+			return fmt.Errorf("%w: %s is there; stop what serves it, and move %s, -wal and -shm away together", ErrNotEmpty, file, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
 func removeSQLite(path string) error {
-	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+	for _, file := range sqliteFiles(path) {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -130,7 +149,10 @@ func publish(aside, path string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(aside, path); err != nil {
+	if err := refuseSQLite(path); err != nil {
+		return err
+	}
+	if err := giveName(aside, path); err != nil {
 		return err
 	}
 	if runtime.GOOS == "windows" { // has no such call, and needs none
@@ -141,6 +163,18 @@ func publish(aside, path string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// giveName replaces nothing: a server may have made a database meanwhile. Where the file system has no links, only what was looked at just before keeps that.
+func giveName(aside, path string) error {
+	err := os.Link(aside, path)
+	switch {
+	case err == nil:
+		return os.Remove(aside)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %s appeared meanwhile; stop what serves it", ErrNotEmpty, path)
+	}
+	return os.Rename(aside, path)
 }
 
 // fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done a database on a server is marked, so that nobody serves it.

@@ -351,6 +351,54 @@ func TestInterruptedRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreLeavesADatabaseAlone: neither a log that a killed server left nor a database that appears meanwhile is touched, and nothing is restored beside it.
+func TestRestoreLeavesADatabaseAlone(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+		for _, meanwhile := range []bool{false, true} {
+			c := on(t, "sqlite")
+			path := strings.TrimPrefix(c.Database, "sqlite:")
+			o := h.options(made.Name)
+			put := func() {
+				if err := os.WriteFile(path+end, []byte("another"), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := openDataDir(c.DataDir); err != nil {
+				t.Fatal(err)
+			}
+			if meanwhile {
+				o.Progress = func(table string, _, _ int64) {
+					if table == "users" {
+						put()
+					}
+				}
+			} else {
+				put()
+			}
+			if _, err := Restore(t.Context(), c, o); !errors.Is(err, ErrNotEmpty) {
+				t.Errorf("%q, meanwhile %v: %v", end, meanwhile, err)
+			}
+			if left, _ := filepath.Glob(path + "*"); !slices.Equal(left, []string{path + end}) {
+				t.Errorf("%q, meanwhile %v: left %v", end, meanwhile, left)
+			}
+			if text, err := os.ReadFile(path + end); err != nil || string(text) != "another" {
+				t.Errorf("%q, meanwhile %v: it has %d other bytes now, %v", end, meanwhile, len(text), err)
+			}
+		}
+	}
+	dir := t.TempDir()
+	aside, path := filepath.Join(dir, "aside"), filepath.Join(dir, "path")
+	if err := errors.Join(os.WriteFile(aside, nil, 0o600), os.WriteFile(path, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveName(aside, path); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("a name that was taken at the last moment: %v", err)
+	}
+}
+
 // TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
 func TestBackupBeforeMigration(t *testing.T) {
 	t.Parallel()
@@ -525,10 +573,68 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
 	now.Time = now.Add(30 * time.Hour)
-	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "doorward_backup_overdue 1") {
+	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "\ndoorward_backup_overdue 1\n") {
 		t.Errorf("metrics when it is overdue:\n%s", metrics)
 	}
 }
+
+// TestScheduleAfterTheClockWasAhead: a backup of the future neither makes another one due at every look nor counts among those to keep, and says nothing about how old the newest is (P53).
+func TestScheduleAfterTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	right := time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC)
+	now := &movable{right}
+	c := testConfig(t)
+	c.Clock = func() time.Time { return now.Time }
+	c.Backup = BackupConfig{To: t.TempDir(), Every: 24 * time.Hour, Keep: 1}
+	s := schedules(t, c)
+	run := func(at time.Time) int {
+		t.Helper()
+		now.Time = at
+		if err := s.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := s.place.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	if n := run(right.AddDate(1, 0, 0)); n != 1 {
+		t.Fatalf("%d backups", n)
+	}
+	now.Time = right
+	if metrics := scrapeSchedule(t, s); !strings.Contains(metrics, "\ndoorward_backup_overdue 1\n") {
+		t.Errorf("metrics beside one of the future:\n%s", metrics)
+	}
+	s.retryAt = time.Time{} // a process that starts now
+	if n := run(right); n != 2 {
+		t.Errorf("%d backups, and not one of each time", n)
+	}
+	for look := range 8 {
+		if n := run(right.Add(time.Duration(look+1) * backupLook)); n != 2 {
+			t.Fatalf("%d backups at look %d", n, look)
+		}
+	}
+	if n := run(right.AddDate(0, 0, 1)); n != 2 || s.newest == nil || !s.newest.At.Equal(right.AddDate(0, 0, 1)) {
+		t.Errorf("%d backups a day later, the newest %v", n, s.newest)
+	}
+
+	// Whatever the place answers, there are never two within a minute.
+	s.place = forgetful{s.place}
+	if n := run(right.AddDate(0, 0, 2)); n != 0 {
+		t.Fatalf("%d are listed", n)
+	}
+	again := s.retryAt
+	run(right.AddDate(0, 0, 2).Add(backupLook))
+	if s.retryAt != again {
+		t.Error("two within a minute")
+	}
+}
+
+// forgetful is a place that lists nothing.
+type forgetful struct{ backup.Place }
+
+func (forgetful) List(context.Context) ([]backup.File, error) { return nil, nil }
 
 func schedules(t *testing.T, c Config) *schedule {
 	t.Helper()
