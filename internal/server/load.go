@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
 	"github.com/doorward/doorward/internal/sqlstore"
 )
@@ -19,7 +18,7 @@ const (
 // loader writes the rows of a backup into a store.
 type loader struct {
 	store         *sqlstore.Store
-	ownFile       bool // nobody else knows the database
+	run           string // names this process in the database; "" where nobody else knows that
 	sourceStopped bool
 	progress      func(table string, rows, of int64)
 	schema        []sqlstore.Table // of the backup
@@ -102,7 +101,7 @@ func (l *loader) flush(ctx context.Context) error {
 		return nil
 	}
 	current := l.tables[len(l.tables)-1]
-	err := l.store.UpdateRows(ctx, func(_ auth.Tx, w *sqlstore.RowWriter) error {
+	err := l.update(ctx, func(w *sqlstore.RowWriter) error {
 		_, err := w.Put(ctx, current.table, l.waiting, sqlstore.Refuse)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/backup"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
+	"github.com/doorward/doorward/internal/token"
 )
 
 // RestoreOptions say what to restore, and how.
@@ -185,7 +186,13 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err != nil {
 		return restored, err
 	}
-	l := &loader{store: store, ownFile: engineOf(to.URL) == "sqlite", sourceStopped: o.SourceStopped, progress: o.Progress}
+	run := "" // nobody else knows a file that has no name yet
+	if engineOf(to.URL) != "sqlite" {
+		if run, err = token.NewID(28, c.Rand); err != nil {
+			return restored, errors.Join(err, store.Close())
+		}
+	}
+	l := &loader{store: store, run: run, sourceStopped: o.SourceStopped, progress: o.Progress}
 	for _, t := range r.Header.Tables {
 		l.schema = append(l.schema, tableOf(t))
 	}
@@ -200,15 +207,15 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err = errors.Join(err, store.Close()); err != nil {
 		return restored, err
 	}
-	return restored, finish(ctx, c, o, r.Header, to)
+	return restored, finish(ctx, c, o, r.Header, to, run)
 }
 
 // fill marks the database, loads and checks. A file of SQLite needs no mark: it gets its name when it is whole.
 func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now time.Time) (masterKey []byte, err error) {
-	if r.Header.Schema < marksSince && !l.ownFile {
+	if r.Header.Schema < marksSince && l.run != "" {
 		return nil, fmt.Errorf("the backup has schema %d, which cannot be restored into PostgreSQL at once: restore it into sqlite:FILE, and run `doorward db copy`", r.Header.Schema)
 	}
-	if !l.ownFile {
+	if l.run != "" {
 		err = l.claim(ctx, name, now)
 	}
 	if err != nil {
@@ -224,7 +231,7 @@ func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now ti
 const marksSince = 9
 
 // finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
-func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) (err error) {
+func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options, run string) (err error) {
 	to.Schema = 0
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
@@ -235,7 +242,7 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if err != nil {
 		return fmt.Errorf("master key: %w", err)
 	}
-	service := auth.NewService(auth.Config{Store: filling{store}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
+	service := auth.NewService(auth.Config{Store: filling{store, run}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
 	err = auth.NewAdmin(service).SettleRestored(ctx, service.LocalOperator(auth.Caller{}), auth.Restored{Name: o.Name, At: h.At, SourceStopped: o.SourceStopped})
 	if err != nil {
 		return err
@@ -243,22 +250,27 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if _, err := openEverySecret(ctx, store, keyring); err != nil {
 		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
 	}
-	return store.UpdateMarks(ctx, func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
-		delete(marks, sqlstore.MarkFilling)
-		return nil
-	})
+	return unmark(ctx, store, run)
 }
 
 // filling is a store that is not whole yet and takes changes all the same: those that make it whole.
-type filling struct{ *sqlstore.Store }
+type filling struct {
+	*sqlstore.Store
+	run string
+}
 
 func (f filling) Update(ctx context.Context, change func(auth.Tx) error) error {
-	return f.UpdateRows(ctx, func(tx auth.Tx, _ *sqlstore.RowWriter) error { return change(tx) })
+	return f.UpdateRows(ctx, func(tx auth.Tx, w *sqlstore.RowWriter) error {
+		if err := checkRun(ctx, w, f.run); err != nil {
+			return err
+		}
+		return change(tx)
+	})
 }
 
 // quiet is the configuration of an instance that serves nobody.
 func (c Config) quiet() Config {
-	c.SMTP, c.Backup, c.BreachedPasswords, c.MetricsListen, c.OTLPEndpoint, c.AdminToken = nil, BackupConfig{}, "", "", "", ""
+	c.SMTP, c.Backup, c.BreachedPasswords, c.MetricsListen, c.OTLPEndpoint, c.AdminToken, c.TLS = nil, BackupConfig{}, "", "", "", "", TLS{}
 	return c
 }
 

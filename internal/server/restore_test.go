@@ -399,6 +399,64 @@ func TestRestoreLeavesADatabaseAlone(t *testing.T) {
 	}
 }
 
+// TestOneRestoreAtATime: a restore whose database another one has taken over stops, and leaves that one's work alone.
+func TestOneRestoreAtATime(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "postgres")
+	late := h.options(made.Name)
+	taken := false
+	late.Progress = func(table string, _, _ int64) {
+		if taken || table != "users" {
+			return
+		}
+		taken = true
+		broken, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := h.options(made.Name)
+		o.Progress = func(string, int64, int64) { cancel() }
+		if _, err := Restore(broken, c, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that takes over: %v", err)
+		}
+	}
+	if _, err := Restore(t.Context(), c, late); !errors.Is(err, sqlstore.ErrOtherRun) {
+		t.Errorf("went on: %v", err)
+	}
+	if _, err := Open(t.Context(), c); !errors.Is(err, sqlstore.ErrFilling) {
+		t.Errorf("served what is not whole: %v", err)
+	}
+	// The same where it had loaded everything already.
+	r, done, err := h.options(made.Name).open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if _, err := Restore(t.Context(), c, h.options(made.Name)); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.UpdateMarks(t.Context(), func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
+		if len(marks) > 0 {
+			t.Errorf("marks are left: %v", marks)
+		}
+		marks[sqlstore.MarkFilling], marks[sqlstore.MarkFillingRun] = sqlstore.MarkValue{Value: restoring + "b"}, sqlstore.MarkValue{Value: "another"}
+		return nil
+	})
+	if err = errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := finish(t.Context(), c, late, r.Header, sqlstore.Options{URL: c.Database, Filling: true}, "late"); !errors.Is(err, sqlstore.ErrOtherRun) {
+		t.Errorf("finished: %v", err)
+	}
+	if _, err := Open(t.Context(), c); !errors.Is(err, sqlstore.ErrFilling) {
+		t.Errorf("marked whole: %v", err)
+	}
+}
+
 // TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
 func TestBackupBeforeMigration(t *testing.T) {
 	t.Parallel()
@@ -428,6 +486,10 @@ func TestBackupBeforeMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Another was killed while it wrote.
+	if err := os.WriteFile(filepath.Join(c.DataDir, ".before-00009.backup.partial"), []byte("age"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	lost := c
