@@ -2,13 +2,33 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
 	"github.com/doorward/doorward/internal/server"
 )
+
+// TestBackupError: nobody is told that there is no backup where there is one.
+func TestBackupError(t *testing.T) {
+	t.Parallel()
+	place, _, err := backup.ParsePlace("/mnt/backups", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := backupError(fmt.Errorf("%w: the disk is full", auth.ErrBackupNotRecorded), "a.backup", place).Error()
+	if !strings.HasPrefix(said, "a.backup is in /mnt/backups: ") || strings.Contains(said, "no new backup") {
+		t.Errorf("where only the record failed: %s", said)
+	}
+	if said := backupError(errors.New("the disk is full"), "a.backup", place).Error(); !strings.HasSuffix(said, "; there is no new backup") {
+		t.Errorf("where it failed: %s", said)
+	}
+}
 
 // TestOverdue: a backup of the future, made while the clock was ahead, hides no overdue one (P53).
 func TestOverdue(t *testing.T) {
