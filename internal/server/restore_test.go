@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/certs"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/storetest/pgtest"
@@ -221,6 +224,7 @@ func TestVerify(t *testing.T) {
 		h := inhabit(t, engine)
 		made := h.backUp(t)
 		c := on(t, "sqlite")
+		c.TLS.Files = []certs.Pair{{Cert: "/of/another/machine.crt", Key: "/of/another/machine.key"}}
 		v, err := VerifyBackup(t.Context(), c, h.options(made.Name))
 		if err != nil {
 			t.Fatal(err)
@@ -396,6 +400,40 @@ func TestRestoreLeavesADatabaseAlone(t *testing.T) {
 	}
 	if err := giveName(aside, path); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("a name that was taken at the last moment: %v", err)
+	}
+}
+
+// TestUnknowns: of what may have changed since, what would live again is named.
+func TestUnknowns(t *testing.T) {
+	t.Parallel()
+	var u unknowns
+	for name, values := range map[string]map[string]any{
+		"projects":   {"id": "shop", "updated_at": int64(1000)},
+		"identities": {"project": "shop", "created_at": int64(2000)},
+		"tls_files":  {"path": "a", "modified_at": int64(3000)},
+	} {
+		table, ok := sqlstore.TableNamed(name)
+		if !ok {
+			t.Fatalf("no table %s", name)
+		}
+		row := make(sqlstore.Row, len(table.Columns))
+		for column, value := range values {
+			row[table.Place(column)] = value
+		}
+		u.see(table, row)
+	}
+	var got []string
+	for _, one := range u.list() {
+		got = append(got, fmt.Sprint(one.Project, " ", one.Changed.UnixMilli(), " ", one.Command))
+	}
+	want := []string{
+		" 3000 doorward serve --tls-cert FILE --tls-key FILE",
+		"shop 2000 doorward user disable EMAIL --project shop",
+		"shop 1000 doorward project rotate-admin-token shop",
+		"shop 1000 doorward project delete shop",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed %q", got)
 	}
 }
 
@@ -729,6 +767,40 @@ func TestScheduleLeavesTheLeaseholderAlone(t *testing.T) {
 	take(-time.Second) // it died
 	if err := s.run(t.Context()); err != nil || s.newest == nil {
 		t.Errorf("after it died: %v, %v", err, s.newest)
+	}
+}
+
+// TestKeepLease: a database that is away for a moment ends no backup; the lease ends before another process may take it.
+func TestKeepLease(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for name, test := range map[string]struct {
+		answers []error // of the tries; nil from then on
+		want    error
+	}{
+		"two failures":      {[]error{away, away, nil, away, away}, nil},
+		"three in a row":    {[]error{nil, away, away, away}, away},
+		"of another holder": {[]error{nil, auth.ErrConflict}, auth.ErrConflict},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			done := make(chan struct{})
+			time.AfterFunc(time.Hour, func() { close(done) })
+			held, tries := time.Now(), 0
+			err := keepLease(t.Context(), done, func(context.Context) error {
+				tries++
+				if tries <= len(test.answers) && test.answers[tries-1] != nil {
+					return test.answers[tries-1]
+				}
+				held = time.Now()
+				return nil
+			})
+			if !errors.Is(err, test.want) || err != nil && tries != len(test.answers) {
+				t.Errorf("%s: %v after %d tries", name, err, tries)
+			}
+			if since := time.Since(held); since+backupLease/8 >= backupLease {
+				t.Errorf("%s: held %s after the lease was prolonged last", name, since)
+			}
+		})
 	}
 }
 

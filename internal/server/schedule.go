@@ -18,7 +18,7 @@ import (
 const (
 	backupLook    = 15 * time.Second // how often to ask whether one is due
 	backupRelist  = 5 * time.Minute  // how often to see what other processes made
-	backupLease   = 2 * time.Minute  // prolonged at half of it
+	backupLease   = 2 * time.Minute  // prolonged at each quarter of it
 	backupRetry   = 10 * time.Minute // after a failure
 	backupPause   = time.Minute      // after one was made, whatever the names at the place say
 	backupStale   = 24 * time.Hour   // an interrupted one is removed then
@@ -194,19 +194,8 @@ func (s *schedule) whileLeased(ctx context.Context, work func(context.Context) e
 	var prolonging sync.WaitGroup
 	done := make(chan struct{})
 	prolonging.Go(func() {
-		ticker := time.NewTicker(backupLease / 2)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				bounded, cancel := context.WithTimeout(ctx, backupLease/4)
-				if err := s.lease(bounded); err != nil {
-					lost(fmt.Errorf("the lease of the backup could not be prolonged: %w", err))
-				}
-				cancel()
-			}
+		if err := keepLease(ctx, done, s.lease); err != nil {
+			lost(fmt.Errorf("the lease of the backup could not be prolonged: %w", err))
 		}
 	})
 	err := work(ctx)
@@ -217,6 +206,29 @@ func (s *schedule) whileLeased(ctx context.Context, work func(context.Context) e
 	}
 	lost(nil)
 	return err
+}
+
+// keepLease prolongs the lease until done. It fails where another process has it, or where three tries in a row failed: the next would come when it has run out.
+func keepLease(ctx context.Context, done <-chan struct{}, prolong func(context.Context) error) error {
+	ticker := time.NewTicker(backupLease / 4)
+	defer ticker.Stop()
+	for failed := 0; ; {
+		select {
+		case <-done:
+			return nil
+		case <-ticker.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, backupLease/8)
+		err := prolong(bounded)
+		cancel()
+		if err == nil {
+			failed = 0
+			continue
+		}
+		if failed++; failed == 3 || errors.Is(err, auth.ErrConflict) {
+			return err
+		}
+	}
 }
 
 var (
