@@ -80,7 +80,7 @@ func (cmd backupCreateCmd) Run(a *app) (err error) {
 	defer func() { err = errors.Join(err, instance.Close()) }()
 	made, err := instance.Backup(a.ctx, instance.Service.LocalOperator(auth.Caller{}), place, name)
 	if err != nil {
-		return fmt.Errorf("%w; there is no new backup", err)
+		return backupError(err, made.Name, place)
 	}
 	return a.print(madeBackup{made.Name, place.String(), made.At, made.Bytes, made.Rows, made.MasterKey}, func(w io.Writer) {
 		pairs(w, "Backup", made.Name, "Place", place.String(), "Of", timeText(made.At)+" UTC", "Rows", fmt.Sprint(made.Rows), "Bytes", fmt.Sprint(made.Bytes))
@@ -88,6 +88,14 @@ func (cmd backupCreateCmd) Run(a *app) (err error) {
 			fmt.Fprintf(w, "\nIt opens only with %s, which is not in it: keep a copy of that elsewhere, or seal backups for a recipient (`doorward backup keygen`).\n", plain(c.server.MasterKeyFile))
 		}
 	})
+}
+
+// backupError tells whether there is a backup all the same.
+func backupError(err error, name string, place backup.Place) error {
+	if errors.Is(err, auth.ErrBackupNotRecorded) {
+		return fmt.Errorf("%s is in %s: %w", name, place, err)
+	}
+	return fmt.Errorf("%w; there is no new backup", err)
 }
 
 // takeSealFlags puts the flags of this command in the place of the options that seal backups.
@@ -173,17 +181,19 @@ func (cmd backupListCmd) Run(a *app) error {
 	if err != nil || !own {
 		return err
 	}
-	return overdue(files, c.server)
+	return overdue(files, c.server, time.Now())
 }
 
 // overdue is an error where the server's own newest backup is too old.
-func overdue(files []backup.File, c server.Config) error {
+func overdue(files []backup.File, c server.Config, now time.Time) error {
 	limit := c.Backup.Every + server.BackupGrace(c.Backup.Every)
-	own := backup.Scheduled(files, c.PublicURL.Host)
+	own, future := backup.Scheduled(files, c.PublicURL.Host, now)
 	switch {
+	case len(own) == 0 && len(future) > 0:
+		return fmt.Errorf("overdue: %s has only backups there of a time that has not come, as %s", c.PublicURL.Host, future[0].Name)
 	case len(own) == 0:
 		return fmt.Errorf("overdue: %s has made no backup there yet; the server's log says why", c.PublicURL.Host)
-	case time.Since(own[0].At) > limit:
+	case now.Sub(own[0].At) > limit:
 		return fmt.Errorf("overdue: the newest backup of %s is of %s UTC; the server's log says why", c.PublicURL.Host, timeText(own[0].At))
 	}
 	return nil

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,10 @@ const (
 	EventRestored Event = "backup.restore" // the first record that is not the backup's
 )
 
-// Backup has take back everything up, and records it under the name that take gives. Only for operators.
+// ErrBackupNotRecorded means that a backup is there, complete, and that only its audit record could not be written.
+var ErrBackupNotRecorded = errors.New("the backup is complete, but the audit log does not name it")
+
+// Backup has take back everything up, and records it under the name that take gives. It fails with what take fails with, or with ErrBackupNotRecorded. Only for operators.
 func (a *Admin) Backup(ctx context.Context, c Caller, take func() (name string, err error)) error {
 	if err := c.requireOperator(); err != nil {
 		return err
@@ -33,7 +37,11 @@ func (a *Admin) recordBackup(ctx context.Context, c Caller, take func() (string,
 		return err
 	}
 	c.Project = nil
-	return a.store.Update(ctx, func(tx Tx) error { return a.audit(ctx, tx, c, EventBackup, OutcomeAllowed, "", "name", name) })
+	err = a.store.Update(ctx, func(tx Tx) error { return a.audit(ctx, tx, c, EventBackup, OutcomeAllowed, "", "name", name) })
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBackupNotRecorded, err)
+	}
+	return nil
 }
 
 // Restored is what an instance was restored from.

@@ -126,6 +126,10 @@ func (d directory) Delete(_ context.Context, name string) error {
 	if err := checkFileName(name); err != nil {
 		return err
 	}
+	// What a killed process left of it would refuse every later one of this name.
+	if err := os.Remove(filepath.Join(d.path, "."+name+partial)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return os.Remove(filepath.Join(d.path, name))
 }
 

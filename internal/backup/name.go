@@ -94,14 +94,22 @@ func newestFirst(files []File) []File {
 	return files
 }
 
-// Scheduled gives those of the files that the server of this host made by itself, the newest first.
-func Scheduled(files []File, host string) (own []File) {
+// ahead is how far clocks may be apart.
+const ahead = time.Hour
+
+// Scheduled gives those of the files that the server of this host made by itself, the newest first. Those that are later than now by more than an hour are given apart: they were made
+// while a clock was wrong, so that they neither are the newest nor count among those to keep (P53).
+func Scheduled(files []File, host string, now time.Time) (own, future []File) {
 	for _, f := range files {
-		if f.Scheduled && f.Host == plainHost(host) {
+		switch {
+		case !f.Scheduled || f.Host != plainHost(host):
+		case f.At.Sub(now) > ahead:
+			future = append(future, f)
+		default:
 			own = append(own, f)
 		}
 	}
-	return newestFirst(own)
+	return newestFirst(own), newestFirst(future)
 }
 
 // Surplus gives those of the scheduled backups, as Scheduled sorts them, that need not be kept; 0 keeps all.

@@ -20,6 +20,7 @@ type Place interface {
 	Get(ctx context.Context, name string) (io.ReadCloser, error)
 	// List gives what bears the name of a backup, the newest first.
 	List(ctx context.Context) ([]File, error)
+	// Delete removes a backup, and what an interrupted Put left of it. The caller knows that none of this name is being written.
 	Delete(ctx context.Context, name string) error
 	// CleanUp removes what interrupted backups of the host left, where they began before the instant.
 	CleanUp(ctx context.Context, host string, before time.Time) error

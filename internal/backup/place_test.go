@@ -123,7 +123,10 @@ func TestRetention(t *testing.T) {
 	if len(files) != 15 {
 		t.Fatalf("%d files", len(files))
 	}
-	scheduled := Scheduled(files, "A.example.com")
+	scheduled, future := Scheduled(files, "A.example.com", instant.AddDate(0, 0, 4))
+	if len(future) != 0 {
+		t.Errorf("of the future: %v", future)
+	}
 	if len(scheduled) != 5 || scheduled[0].Name != own[4] {
 		t.Fatalf("scheduled: %v", scheduled)
 	}
@@ -133,6 +136,10 @@ func TestRetention(t *testing.T) {
 	}
 	if len(Surplus(scheduled, 0)) != 0 || len(Surplus(scheduled, 5)) != 0 {
 		t.Error("surplus where all are kept")
+	}
+	past, future := Scheduled(files, "a.example.com", instant.AddDate(0, 0, 3).Add(-time.Hour))
+	if len(past) != 4 || past[0].Name != own[3] || len(future) != 1 || future[0].Name != own[4] {
+		t.Errorf("past %v, future %v", past, future)
 	}
 	if _, err := Newest(t.Context(), p); err == nil || !strings.Contains(err.Error(), "several servers") {
 		t.Errorf("newest of two servers: %v", err)

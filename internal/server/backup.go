@@ -220,7 +220,7 @@ func backupBeforeMigration(ctx context.Context, c Config, store *sqlstore.Store,
 	if err != nil {
 		return err
 	}
-	// Of an earlier try, whose migration did not happen.
+	// Of an earlier try, whose migration did not happen, or that was killed. Nobody else is at it: the caller holds the lock of the schema.
 	if err := place.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
 	"github.com/doorward/doorward/internal/sqlstore"
 )
@@ -19,7 +18,7 @@ const (
 // loader writes the rows of a backup into a store.
 type loader struct {
 	store         *sqlstore.Store
-	ownFile       bool // nobody else knows the database
+	run           string // names this process in the database; "" where nobody else knows that
 	sourceStopped bool
 	progress      func(table string, rows, of int64)
 	schema        []sqlstore.Table // of the backup
@@ -102,7 +101,7 @@ func (l *loader) flush(ctx context.Context) error {
 		return nil
 	}
 	current := l.tables[len(l.tables)-1]
-	err := l.store.UpdateRows(ctx, func(_ auth.Tx, w *sqlstore.RowWriter) error {
+	err := l.update(ctx, func(w *sqlstore.RowWriter) error {
 		_, err := w.Put(ctx, current.table, l.waiting, sqlstore.Refuse)
 		return err
 	})
@@ -180,6 +179,7 @@ func (u *unknowns) see(t sqlstore.Table, row sqlstore.Row) {
 	switch t.Name {
 	case "projects":
 		u.one(text("id"), "admin token, settings and SMTP password", instantAt(t, row, "updated_at"), "doorward project rotate-admin-token "+text("id"))
+		u.one(text("id"), "the project itself, if it was deleted", instantAt(t, row, "updated_at"), "doorward project delete "+text("id"))
 	case "operator_tokens":
 		u.one("", "operator token "+text("name"), instantAt(t, row, "created_at"), "doorward operator delete "+text("name"))
 	case "identity_providers":
@@ -188,6 +188,10 @@ func (u *unknowns) see(t sqlstore.Table, row sqlstore.Row) {
 		u.one(text("project"), "webhook "+text("id"), instantAt(t, row, "updated_at"), "doorward webhook rotate-secret "+text("id")+" --project "+text("project"))
 	case "users":
 		u.many(text("project"), "users: passwords, addresses, roles; who was disabled or deleted", instantAt(t, row, "updated_at"), "doorward user disable EMAIL --project "+text("project"))
+	case "identities":
+		u.many(text("project"), "accounts at providers that were unlinked are linked again", instantAt(t, row, "created_at"), "doorward user disable EMAIL --project "+text("project"))
+	case "tls_files":
+		u.many("", "certificates of the CA that were revoked are served again", instantAt(t, row, "modified_at"), "doorward serve --tls-cert FILE --tls-key FILE")
 	case "second_factors":
 		u.many(text("project"), "second factors that were removed", instantAt(t, row, "created_at"), "doorward user reset-second-factors EMAIL --project "+text("project"))
 	case "recovery_codes":

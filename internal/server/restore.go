@@ -15,6 +15,7 @@ import (
 	"github.com/doorward/doorward/internal/backup"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
+	"github.com/doorward/doorward/internal/token"
 )
 
 // RestoreOptions say what to restore, and how.
@@ -91,8 +92,8 @@ func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, fun
 // restoreSQLite fills a file beside the database's, which gets its name when all is done.
 func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
 	path := strings.TrimPrefix(c.Database, "sqlite:")
-	if _, err := os.Lstat(path); err == nil {
-		return Restored{}, fmt.Errorf("%w: %s is there; move it away, with %s-wal and %s-shm, and stop what serves it", ErrNotEmpty, path, filepath.Base(path), filepath.Base(path))
+	if err := refuseSQLite(path); err != nil {
+		return Restored{}, err
 	}
 	aside := path + ".restoring"
 	if err := removeSQLite(aside); err != nil {
@@ -109,8 +110,27 @@ func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Re
 	return restored, nil
 }
 
+// sqliteFiles are those that SQLite takes for parts of one database. A log of another one would be played into it.
+func sqliteFiles(path string) []string {
+	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
+}
+
+// refuseSQLite fails with ErrNotEmpty where anything of a database is there.
+func refuseSQLite(path string) error {
+	for _, file := range sqliteFiles(path) {
+		_, err := os.Lstat(file)
+		switch {
+		case err == nil:
+			return fmt.Errorf("%w: %s is there; stop what serves it, and move %s, -wal and -shm away together", ErrNotEmpty, file, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
 func removeSQLite(path string) error {
-	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+	for _, file := range sqliteFiles(path) {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -130,7 +150,10 @@ func publish(aside, path string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(aside, path); err != nil {
+	if err := refuseSQLite(path); err != nil {
+		return err
+	}
+	if err := giveName(aside, path); err != nil {
 		return err
 	}
 	if runtime.GOOS == "windows" { // has no such call, and needs none
@@ -143,6 +166,18 @@ func publish(aside, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
+// giveName replaces nothing: a server may have made a database meanwhile. Where the file system has no links, only what was looked at just before keeps that.
+func giveName(aside, path string) error {
+	err := os.Link(aside, path)
+	switch {
+	case err == nil:
+		return os.Remove(aside)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %s appeared meanwhile; stop what serves it", ErrNotEmpty, path)
+	}
+	return os.Rename(aside, path)
+}
+
 // fillNew fills an empty database, checks what it holds then, and brings schema and instance up to date. Until all is done a database on a server is marked, so that nobody serves it.
 func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, to sqlstore.Options) (Restored, error) {
 	restored := Restored{Name: o.Name, Header: r.Header}
@@ -151,7 +186,13 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err != nil {
 		return restored, err
 	}
-	l := &loader{store: store, ownFile: engineOf(to.URL) == "sqlite", sourceStopped: o.SourceStopped, progress: o.Progress}
+	run := "" // nobody else knows a file that has no name yet
+	if engineOf(to.URL) != "sqlite" {
+		if run, err = token.NewID(28, c.Rand); err != nil {
+			return restored, errors.Join(err, store.Close())
+		}
+	}
+	l := &loader{store: store, run: run, sourceStopped: o.SourceStopped, progress: o.Progress}
 	for _, t := range r.Header.Tables {
 		l.schema = append(l.schema, tableOf(t))
 	}
@@ -166,15 +207,15 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if err = errors.Join(err, store.Close()); err != nil {
 		return restored, err
 	}
-	return restored, finish(ctx, c, o, r.Header, to)
+	return restored, finish(ctx, c, o, r.Header, to, run)
 }
 
 // fill marks the database, loads and checks. A file of SQLite needs no mark: it gets its name when it is whole.
 func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now time.Time) (masterKey []byte, err error) {
-	if r.Header.Schema < marksSince && !l.ownFile {
+	if r.Header.Schema < marksSince && l.run != "" {
 		return nil, fmt.Errorf("the backup has schema %d, which cannot be restored into PostgreSQL at once: restore it into sqlite:FILE, and run `doorward db copy`", r.Header.Schema)
 	}
-	if !l.ownFile {
+	if l.run != "" {
 		err = l.claim(ctx, name, now)
 	}
 	if err != nil {
@@ -190,7 +231,7 @@ func (l *loader) fill(ctx context.Context, r *backup.Reader, name string, now ti
 const marksSince = 9
 
 // finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
-func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options) (err error) {
+func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options, run string) (err error) {
 	to.Schema = 0
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
@@ -201,7 +242,7 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if err != nil {
 		return fmt.Errorf("master key: %w", err)
 	}
-	service := auth.NewService(auth.Config{Store: filling{store}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
+	service := auth.NewService(auth.Config{Store: filling{store, run}, Keyring: keyring, Clock: c.Clock, Rand: c.Rand, PublicURL: c.PublicURL, Log: c.Log})
 	err = auth.NewAdmin(service).SettleRestored(ctx, service.LocalOperator(auth.Caller{}), auth.Restored{Name: o.Name, At: h.At, SourceStopped: o.SourceStopped})
 	if err != nil {
 		return err
@@ -209,22 +250,27 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if _, err := openEverySecret(ctx, store, keyring); err != nil {
 		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
 	}
-	return store.UpdateMarks(ctx, func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
-		delete(marks, sqlstore.MarkFilling)
-		return nil
-	})
+	return unmark(ctx, store, run)
 }
 
 // filling is a store that is not whole yet and takes changes all the same: those that make it whole.
-type filling struct{ *sqlstore.Store }
+type filling struct {
+	*sqlstore.Store
+	run string
+}
 
 func (f filling) Update(ctx context.Context, change func(auth.Tx) error) error {
-	return f.UpdateRows(ctx, func(tx auth.Tx, _ *sqlstore.RowWriter) error { return change(tx) })
+	return f.UpdateRows(ctx, func(tx auth.Tx, w *sqlstore.RowWriter) error {
+		if err := checkRun(ctx, w, f.run); err != nil {
+			return err
+		}
+		return change(tx)
+	})
 }
 
 // quiet is the configuration of an instance that serves nobody.
 func (c Config) quiet() Config {
-	c.SMTP, c.Backup, c.BreachedPasswords, c.MetricsListen, c.OTLPEndpoint, c.AdminToken = nil, BackupConfig{}, "", "", "", ""
+	c.SMTP, c.Backup, c.BreachedPasswords, c.MetricsListen, c.OTLPEndpoint, c.AdminToken, c.TLS = nil, BackupConfig{}, "", "", "", "", TLS{}
 	return c
 }
 

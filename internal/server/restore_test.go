@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/certs"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/storetest/pgtest"
@@ -221,6 +224,7 @@ func TestVerify(t *testing.T) {
 		h := inhabit(t, engine)
 		made := h.backUp(t)
 		c := on(t, "sqlite")
+		c.TLS.Files = []certs.Pair{{Cert: "/of/another/machine.crt", Key: "/of/another/machine.key"}}
 		v, err := VerifyBackup(t.Context(), c, h.options(made.Name))
 		if err != nil {
 			t.Fatal(err)
@@ -351,6 +355,146 @@ func TestInterruptedRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreLeavesADatabaseAlone: neither a log that a killed server left nor a database that appears meanwhile is touched, and nothing is restored beside it.
+func TestRestoreLeavesADatabaseAlone(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+		for _, meanwhile := range []bool{false, true} {
+			c := on(t, "sqlite")
+			path := strings.TrimPrefix(c.Database, "sqlite:")
+			o := h.options(made.Name)
+			put := func() {
+				if err := os.WriteFile(path+end, []byte("another"), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := openDataDir(c.DataDir); err != nil {
+				t.Fatal(err)
+			}
+			if meanwhile {
+				o.Progress = func(table string, _, _ int64) {
+					if table == "users" {
+						put()
+					}
+				}
+			} else {
+				put()
+			}
+			if _, err := Restore(t.Context(), c, o); !errors.Is(err, ErrNotEmpty) {
+				t.Errorf("%q, meanwhile %v: %v", end, meanwhile, err)
+			}
+			if left, _ := filepath.Glob(path + "*"); !slices.Equal(left, []string{path + end}) {
+				t.Errorf("%q, meanwhile %v: left %v", end, meanwhile, left)
+			}
+			if text, err := os.ReadFile(path + end); err != nil || string(text) != "another" {
+				t.Errorf("%q, meanwhile %v: it has %d other bytes now, %v", end, meanwhile, len(text), err)
+			}
+		}
+	}
+	dir := t.TempDir()
+	aside, path := filepath.Join(dir, "aside"), filepath.Join(dir, "path")
+	if err := errors.Join(os.WriteFile(aside, nil, 0o600), os.WriteFile(path, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveName(aside, path); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("a name that was taken at the last moment: %v", err)
+	}
+}
+
+// TestUnknowns: of what may have changed since, what would live again is named.
+func TestUnknowns(t *testing.T) {
+	t.Parallel()
+	var u unknowns
+	for name, values := range map[string]map[string]any{
+		"projects":   {"id": "shop", "updated_at": int64(1000)},
+		"identities": {"project": "shop", "created_at": int64(2000)},
+		"tls_files":  {"path": "a", "modified_at": int64(3000)},
+	} {
+		table, ok := sqlstore.TableNamed(name)
+		if !ok {
+			t.Fatalf("no table %s", name)
+		}
+		row := make(sqlstore.Row, len(table.Columns))
+		for column, value := range values {
+			row[table.Place(column)] = value
+		}
+		u.see(table, row)
+	}
+	var got []string
+	for _, one := range u.list() {
+		got = append(got, fmt.Sprint(one.Project, " ", one.Changed.UnixMilli(), " ", one.Command))
+	}
+	want := []string{
+		" 3000 doorward serve --tls-cert FILE --tls-key FILE",
+		"shop 2000 doorward user disable EMAIL --project shop",
+		"shop 1000 doorward project rotate-admin-token shop",
+		"shop 1000 doorward project delete shop",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed %q", got)
+	}
+}
+
+// TestOneRestoreAtATime: a restore whose database another one has taken over stops, and leaves that one's work alone.
+func TestOneRestoreAtATime(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "postgres")
+	late := h.options(made.Name)
+	taken := false
+	late.Progress = func(table string, _, _ int64) {
+		if taken || table != "users" {
+			return
+		}
+		taken = true
+		broken, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := h.options(made.Name)
+		o.Progress = func(string, int64, int64) { cancel() }
+		if _, err := Restore(broken, c, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that takes over: %v", err)
+		}
+	}
+	if _, err := Restore(t.Context(), c, late); !errors.Is(err, sqlstore.ErrOtherRun) {
+		t.Errorf("went on: %v", err)
+	}
+	if _, err := Open(t.Context(), c); !errors.Is(err, sqlstore.ErrFilling) {
+		t.Errorf("served what is not whole: %v", err)
+	}
+	// The same where it had loaded everything already.
+	r, done, err := h.options(made.Name).open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if _, err := Restore(t.Context(), c, h.options(made.Name)); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.UpdateMarks(t.Context(), func(marks map[sqlstore.Mark]sqlstore.MarkValue) error {
+		if len(marks) > 0 {
+			t.Errorf("marks are left: %v", marks)
+		}
+		marks[sqlstore.MarkFilling], marks[sqlstore.MarkFillingRun] = sqlstore.MarkValue{Value: restoring + "b"}, sqlstore.MarkValue{Value: "another"}
+		return nil
+	})
+	if err = errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := finish(t.Context(), c, late, r.Header, sqlstore.Options{URL: c.Database, Filling: true}, "late"); !errors.Is(err, sqlstore.ErrOtherRun) {
+		t.Errorf("finished: %v", err)
+	}
+	if _, err := Open(t.Context(), c); !errors.Is(err, sqlstore.ErrFilling) {
+		t.Errorf("marked whole: %v", err)
+	}
+}
+
 // TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
 func TestBackupBeforeMigration(t *testing.T) {
 	t.Parallel()
@@ -380,6 +524,10 @@ func TestBackupBeforeMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Another was killed while it wrote.
+	if err := os.WriteFile(filepath.Join(c.DataDir, ".before-00009.backup.partial"), []byte("age"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	lost := c
@@ -525,10 +673,68 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
 	now.Time = now.Add(30 * time.Hour)
-	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "doorward_backup_overdue 1") {
+	if metrics := scrapeSchedule(t, first); !strings.Contains(metrics, "\ndoorward_backup_overdue 1\n") {
 		t.Errorf("metrics when it is overdue:\n%s", metrics)
 	}
 }
+
+// TestScheduleAfterTheClockWasAhead: a backup of the future neither makes another one due at every look nor counts among those to keep, and says nothing about how old the newest is (P53).
+func TestScheduleAfterTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	right := time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC)
+	now := &movable{right}
+	c := testConfig(t)
+	c.Clock = func() time.Time { return now.Time }
+	c.Backup = BackupConfig{To: t.TempDir(), Every: 24 * time.Hour, Keep: 1}
+	s := schedules(t, c)
+	run := func(at time.Time) int {
+		t.Helper()
+		now.Time = at
+		if err := s.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := s.place.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	if n := run(right.AddDate(1, 0, 0)); n != 1 {
+		t.Fatalf("%d backups", n)
+	}
+	now.Time = right
+	if metrics := scrapeSchedule(t, s); !strings.Contains(metrics, "\ndoorward_backup_overdue 1\n") {
+		t.Errorf("metrics beside one of the future:\n%s", metrics)
+	}
+	s.retryAt = time.Time{} // a process that starts now
+	if n := run(right); n != 2 {
+		t.Errorf("%d backups, and not one of each time", n)
+	}
+	for look := range 8 {
+		if n := run(right.Add(time.Duration(look+1) * backupLook)); n != 2 {
+			t.Fatalf("%d backups at look %d", n, look)
+		}
+	}
+	if n := run(right.AddDate(0, 0, 1)); n != 2 || s.newest == nil || !s.newest.At.Equal(right.AddDate(0, 0, 1)) {
+		t.Errorf("%d backups a day later, the newest %v", n, s.newest)
+	}
+
+	// Whatever the place answers, there are never two within a minute.
+	s.place = forgetful{s.place}
+	if n := run(right.AddDate(0, 0, 2)); n != 0 {
+		t.Fatalf("%d are listed", n)
+	}
+	again := s.retryAt
+	run(right.AddDate(0, 0, 2).Add(backupLook))
+	if s.retryAt != again {
+		t.Error("two within a minute")
+	}
+}
+
+// forgetful is a place that lists nothing.
+type forgetful struct{ backup.Place }
+
+func (forgetful) List(context.Context) ([]backup.File, error) { return nil, nil }
 
 func schedules(t *testing.T, c Config) *schedule {
 	t.Helper()
@@ -561,6 +767,40 @@ func TestScheduleLeavesTheLeaseholderAlone(t *testing.T) {
 	take(-time.Second) // it died
 	if err := s.run(t.Context()); err != nil || s.newest == nil {
 		t.Errorf("after it died: %v, %v", err, s.newest)
+	}
+}
+
+// TestKeepLease: a database that is away for a moment ends no backup; the lease ends before another process may take it.
+func TestKeepLease(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for name, test := range map[string]struct {
+		answers []error // of the tries; nil from then on
+		want    error
+	}{
+		"two failures":      {[]error{away, away, nil, away, away}, nil},
+		"three in a row":    {[]error{nil, away, away, away}, away},
+		"of another holder": {[]error{nil, auth.ErrConflict}, auth.ErrConflict},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			done := make(chan struct{})
+			time.AfterFunc(time.Hour, func() { close(done) })
+			held, tries := time.Now(), 0
+			err := keepLease(t.Context(), done, func(context.Context) error {
+				tries++
+				if tries <= len(test.answers) && test.answers[tries-1] != nil {
+					return test.answers[tries-1]
+				}
+				held = time.Now()
+				return nil
+			})
+			if !errors.Is(err, test.want) || err != nil && tries != len(test.answers) {
+				t.Errorf("%s: %v after %d tries", name, err, tries)
+			}
+			if since := time.Since(held); since+backupLease/8 >= backupLease {
+				t.Errorf("%s: held %s after the lease was prolonged last", name, since)
+			}
+		})
 	}
 }
 

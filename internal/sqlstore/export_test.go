@@ -17,6 +17,11 @@ var (
 	ErrLockLost    = errLockLost
 )
 
+// Show gives a setting of PostgreSQL as it holds in the snapshot.
+func (s *Snapshot) Show(ctx context.Context, setting string) (string, error) {
+	return get(ctx, s.q, value[string], `SHOW `+setting)
+}
+
 // NextVersion is the number of the migration that Next adds.
 const NextVersion = 99998
 

@@ -37,6 +37,25 @@ func TestManyOpenOneNewDatabase(t *testing.T) {
 	wait.Wait()
 }
 
+// TestSnapshotHasTime: counting a table for a backup may take longer than a statement of a request.
+func TestSnapshotHasTime(t *testing.T) {
+	s, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: pgtest.EmptyURL(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	snapshot, err := s.Snapshot(t.Context(), sqlstore.SnapshotOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snapshot.Close()
+	for _, setting := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		if v, err := snapshot.Show(t.Context(), setting); err != nil || v != "10min" {
+			t.Errorf("%s is %q, %v", setting, v, err)
+		}
+	}
+}
+
 func TestUnreachableServerIsBusy(t *testing.T) {
 	_, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: "postgres:///x?user=nobody&host=" + t.TempDir()})
 	if !errors.Is(err, auth.ErrStoreBusy) {

@@ -196,8 +196,9 @@ func snapshotSQLite(ctx context.Context, path string) (*Snapshot, error) {
 	return &Snapshot{q, end}, nil
 }
 
-// snapshotTime is how long PostgreSQL lets a snapshot wait for whoever takes the rows, in milliseconds.
-const snapshotTime = `SET LOCAL idle_in_transaction_session_timeout = 600000`
+// snapshotTimes are how long PostgreSQL lets a snapshot wait for whoever takes the rows, and one of its statements run, in milliseconds: counting a large table takes longer than any
+// request may. Its querier has no turns, so that nothing on this side ends it earlier but the caller's context.
+var snapshotTimes = []string{`SET LOCAL idle_in_transaction_session_timeout = 600000`, `SET LOCAL statement_timeout = 600000`}
 
 func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Snapshot, error) {
 	level := sql.LevelRepeatableRead
@@ -217,8 +218,10 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 		return conn.Close()
 	}
 	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
-	if _, err := q.exec(ctx, snapshotTime); err != nil {
-		return nil, errors.Join(err, end())
+	for _, statement := range snapshotTimes {
+		if _, err := q.exec(ctx, statement); err != nil {
+			return nil, errors.Join(err, end())
+		}
 	}
 	return &Snapshot{q, end}, nil
 }
