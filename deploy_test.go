@@ -4,6 +4,7 @@ package doorward_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -48,6 +49,54 @@ func TestServiceUnit(t *testing.T) {
 	t.Logf("exposure: %s of 10", level[1])
 	if score, err := strconv.ParseFloat(level[1], 64); err != nil || score > 1.3 {
 		t.Errorf("the exposure is %s\n%s", level[1], out)
+	}
+}
+
+// TestServiceUnitRestartsCrashes: the unit does not start again after a wrong configuration, and does after a crash: with its environment the program ends by a signal
+// then, where Go's runtime would give the same exit code as a wrong configuration.
+func TestServiceUnitRestartsCrashes(t *testing.T) {
+	t.Parallel()
+	unit := readText(t, "deploy/doorward.service")
+	for _, line := range []string{"Restart=on-failure", "RestartPreventExitStatus=2", "LimitCORE=0"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit has no line %s", line)
+		}
+	}
+	var env []string
+	for _, match := range regexp.MustCompile(`(?m)^Environment=(GO\S+)$`).FindAllStringSubmatch(unit, -1) {
+		env = append(env, match[1])
+	}
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.Command("sh", append([]string{"-c", `ulimit -c 0; exec "$0" "$@"`, builtProgram(t), "serve"}, args...)...)
+		cmd.Env = env
+		return cmd
+	}
+	wrong := command("--log-level", "loud")
+	if err := wrong.Run(); wrong.ProcessState.ExitCode() != 2 {
+		t.Errorf("a wrong configuration: %v", err)
+	}
+
+	crash := command("--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--log-format", "json")
+	log, err := crash.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crash.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	serving := false
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), `"msg":"serving"`) {
+			serving = true
+			if err := crash.Process.Signal(syscall.SIGABRT); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = crash.Wait()
+	if status := crash.ProcessState.Sys().(syscall.WaitStatus); !serving || !status.Signaled() || status.Signal() != syscall.SIGABRT {
+		t.Errorf("serving: %t, after SIGABRT: %v", serving, err)
 	}
 }
 
