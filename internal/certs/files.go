@@ -49,7 +49,14 @@ type Files struct {
 
 type watchedPair struct {
 	Pair
-	seen, tried version
+	seen, loaded version
+	told         failure
+}
+
+// failure is what was logged of files that do not load.
+type failure struct {
+	version
+	err string
 }
 
 // version tells one state of a pair's files from another.
@@ -71,7 +78,7 @@ func OpenFiles(pairs []Pair, log *slog.Logger, clock func() time.Time) (*Files, 
 		cert, err := p.Load()
 		failures = append(failures, err)
 		certificates = append(certificates, cert)
-		f.pairs = append(f.pairs, &watchedPair{Pair: p, seen: now, tried: now})
+		f.pairs = append(f.pairs, &watchedPair{Pair: p, seen: now, loaded: now})
 	}
 	if err := errors.Join(failures...); err != nil {
 		return nil, err
@@ -111,20 +118,24 @@ func (f *Files) Run(ctx context.Context) {
 	}
 }
 
-// look takes up each pair that changed and has rested since the last look. One that does not load is logged, and the one before it goes on serving.
+// look takes up each pair that changed and has rested since the last look. One that does not load is logged once and tried again at each look, because
+// what is wrong need not change the files (permissions, too many open files); the one before it goes on serving.
 func (f *Files) look() {
 	for i, p := range f.pairs {
 		now := p.version()
-		if rested := now == p.seen; !rested || now == p.tried {
+		if rested := now == p.seen; !rested || now == p.loaded {
 			p.seen = now
 			continue
 		}
-		p.tried = now
 		cert, err := p.Load()
 		if err != nil {
-			f.log.Error("the certificate files changed and cannot be used; the certificate before them goes on serving", slog.Any("error", err))
+			if told := (failure{now, err.Error()}); told != p.told {
+				p.told = told
+				f.log.Error("the certificate files changed and cannot be used; the certificate before them goes on serving", slog.Any("error", err))
+			}
 			continue
 		}
+		p.loaded, p.told = now, failure{}
 		serving := append([]*tls.Certificate(nil), *f.serving.Load()...)
 		serving[i] = cert
 		f.serving.Store(&serving)

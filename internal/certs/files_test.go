@@ -118,6 +118,48 @@ func TestFilesReload(t *testing.T) {
 	shows("mended", renewed)
 }
 
+// What cannot be loaded is tried again though the files' sizes and times stay: permissions and a lack of descriptors leave them as they are.
+func TestFilesReloadAfterAFailureThatPassed(t *testing.T) {
+	dir, log := t.TempDir(), &testLog{}
+	p, other := pairIn(dir, "p"), pairIn(dir, "other")
+	writePair(t, p, start.Add(time.Hour), "a.example")
+	next := writePair(t, other, start.Add(2*time.Hour), "b.example")
+	f, err := OpenFiles([]Pair{p}, log.logger(), authtest.NewClock(start).Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(time.Hour)
+	read := func(path string) []byte {
+		t.Helper()
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	put := func(path string, content []byte) {
+		t.Helper()
+		write(t, path, content)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert := read(other.Cert)
+	put(p.Key, read(other.Key))
+	put(p.Cert, make([]byte, len(cert)))
+	for range 4 {
+		f.look()
+	}
+	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+	put(p.Cert, cert)
+	f.look()
+	if cert := (*f.serving.Load())[0].Leaf; !cert.Equal(next) {
+		t.Errorf("%v serves", cert.DNSNames)
+	}
+}
+
 func TestFilesWarnOfExpiry(t *testing.T) {
 	dir, log, clock := t.TempDir(), &testLog{}, authtest.NewClock(start)
 	p := pairIn(dir, "p")
