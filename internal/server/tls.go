@@ -63,10 +63,16 @@ func (s *Server) bindCertificates(serving, redirects net.Listener) {
 	s.certs.Bind(serving.Addr(), plain)
 }
 
+// maxRedirected bounds the connections to the port of the redirects, which come on top of all others: a flood there takes neither their places nor their descriptors (P27).
+const maxRedirected = 128
+
+// redirected is how many connections that port takes at a time: few where there are few of all.
+func (s *Server) redirected() int { return min(maxRedirected, max(1, s.config.MaxConnections/8)) }
+
 // serveRedirects serves the port of plain HTTP.
 func (s *Server) serveRedirects(ctx context.Context, ln net.Listener) {
 	h := web.Chain(s.surface("redirects", web.Handle(s.redirect, writeError)), web.RequestIDs(s.config.Rand), s.config.TrustedProxies.Middleware, web.Log(s.config.Log, s.config.Clock))
-	err := web.Serve(ctx, web.NewServer(h, web.ServerOptions{Logger: s.config.Log}), s.limited(ln), time.Second)
+	err := web.Serve(ctx, web.NewServer(h, web.ServerOptions{Logger: s.config.Log}), s.limited(ln, s.redirected()), time.Second)
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("plain HTTP is not redirected any more", slog.Any("error", err))
 	}

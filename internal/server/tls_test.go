@@ -2,15 +2,18 @@ package server
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/certs"
+	"github.com/doorward/doorward/internal/web"
 )
 
 // fakeCertificates are a source without any, that answers one challenge.
@@ -101,5 +104,59 @@ func TestRedirectPortInUse(t *testing.T) {
 	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 		conn.Close()
 		t.Error("the port is still open")
+	}
+}
+
+// The port of the redirects takes a few connections of its own, and they are reckoned with where descriptors are few.
+func TestRedirectsTakeFewConnections(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.MaxConnections, c.TrustedProxies = 8, web.Proxies{netip.MustParsePrefix("127.0.0.0/8")} // the share of one peer does not count
+	s := newServer(t, c)
+	s.certs = fakeCertificates{}
+	for limit, want := range map[int]int{0: 1, 400: 200, 1000: 744, 16384: 16128} {
+		if got := s.connectionsWithin(limit); got != want {
+			t.Errorf("%d descriptors, plain HTTP: %d connections, want %d", limit, got, want)
+		}
+	}
+	s.config.TLS.HTTPListen = ":80"
+	for limit, want := range map[int]int{0: 1, 400: 200, 1000: 616, 16384: 16000} {
+		if got := s.connectionsWithin(limit); got != want {
+			t.Errorf("%d descriptors, redirects: %d connections, want %d", limit, got, want)
+		}
+	}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.serveRedirects(ctx, ln) }()
+	defer func() { stop(); <-ended }()
+	ask := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	answered := func(conn net.Conn, within time.Duration) bool {
+		_ = conn.SetReadDeadline(time.Now().Add(within))
+		_, err := conn.Read(make([]byte, 1))
+		return err == nil
+	}
+	first, second := ask(), ask()
+	defer second.Close()
+	if !answered(first, time.Minute) || answered(second, 100*time.Millisecond) {
+		t.Error("with 8 connections in all, two are redirected at once")
+	}
+	first.Close()
+	if !answered(second, time.Minute) {
+		t.Error("the next one is not served after the first")
 	}
 }
