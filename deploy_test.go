@@ -100,6 +100,22 @@ func TestServiceUnitRestartsCrashes(t *testing.T) {
 	}
 }
 
+// TestServiceUnitLowPorts: the page on TLS has the lines of the unit that let it take ports below 1024.
+func TestServiceUnitLowPorts(t *testing.T) {
+	t.Parallel()
+	_, page, _ := strings.Cut(readText(t, operationsDoc), "\n## TLS\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	lines := regexp.MustCompile(`(?m)^#((?:CapabilityBoundingSet|AmbientCapabilities|PrivateUsers)=\S+)$`).FindAllStringSubmatch(readText(t, "deploy/doorward.service"), -1)
+	if len(lines) != 3 {
+		t.Fatalf("the unit has %d such lines", len(lines))
+	}
+	for _, line := range lines {
+		if !strings.Contains(page, "`"+line[1]+"`") {
+			t.Errorf("%s does not name %s", operationsDoc, line[1])
+		}
+	}
+}
+
 // imageFiles are the files of the image, with the binary of this source.
 func imageFiles(t *testing.T) []byte {
 	t.Helper()

@@ -31,9 +31,10 @@ func (p Pair) Load() (*tls.Certificate, error) {
 // pollEvery is how often files are looked at. A change is taken up when it has rested for one more look, so that a pair is not read while it is being written.
 const pollEvery = 2 * time.Second
 
-// warnBefore is how long before its end a certificate is warned of, once a day.
+// A certificate is warned of once a day from warnBefore its end on, or where it lives short, when one part in warnShare of its life is left. The alert rules say the same.
 const (
 	warnBefore = 14 * 24 * time.Hour
+	warnShare  = 6
 	warnEvery  = 24 * time.Hour
 )
 
@@ -149,9 +150,9 @@ func (f *Files) warn() {
 	if now.Sub(f.warnedAt) < warnEvery {
 		return
 	}
-	f.warnedAt = now
 	for _, e := range f.Expiries() {
-		if e.At.Sub(now) < warnBefore {
+		if e.At.Sub(now) < min(warnBefore, e.Lifetime/warnShare) {
+			f.warnedAt = now
 			f.log.Warn("a certificate expires soon, or has: replace its files", slog.String("name", e.Name), slog.Time("expires", e.At))
 		}
 	}
@@ -177,7 +178,7 @@ func (f *Files) Challenges(next http.Handler) http.Handler { return next }
 // Expiries gives those of all files.
 func (f *Files) Expiries() (all []Expiry) {
 	for _, cert := range *f.serving.Load() {
-		all = append(all, Expiry{nameOf(cert.Leaf), cert.Leaf.NotAfter})
+		all = append(all, Expiry{nameOf(cert.Leaf), cert.Leaf.NotAfter, lifetimeOf(cert.Leaf)})
 	}
 	return all
 }

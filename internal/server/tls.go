@@ -124,8 +124,9 @@ func (s *Server) secureBase(host string) *url.URL {
 }
 
 var (
-	expiryDesc = prometheus.NewDesc("doorward_certificate_expires_seconds", "Seconds until a TLS certificate expires, negative afterwards; 0 where there is none yet.", []string{"name"}, nil)
-	orderDesc  = prometheus.NewDesc("doorward_certificate_orders_total", "Orders of TLS certificates at the CA, by how they ended.", []string{"outcome"}, nil)
+	expiryDesc   = prometheus.NewDesc("doorward_certificate_expires_seconds", "Seconds until a TLS certificate expires, negative afterwards; 0 where there is none yet.", []string{"name"}, nil)
+	lifetimeDesc = prometheus.NewDesc("doorward_certificate_lifetime_seconds", "Seconds for which a TLS certificate is valid in all; 0 where there is none yet.", []string{"name"}, nil)
+	orderDesc    = prometheus.NewDesc("doorward_certificate_orders_total", "Orders of TLS certificates at the CA, by how they ended.", []string{"outcome"}, nil)
 )
 
 // certificateCollector tells of TLS certificates when it is asked.
@@ -136,6 +137,7 @@ type certificateCollector struct {
 
 func (certificateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- expiryDesc
+	descs <- lifetimeDesc
 	descs <- orderDesc
 }
 
@@ -148,6 +150,7 @@ func (c certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		if !seen[e.Name] { // two files may hold certificates of one name
 			metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, left, e.Name)
+			metrics <- prometheus.MustNewConstMetric(lifetimeDesc, prometheus.GaugeValue, e.Lifetime.Seconds(), e.Name)
 		}
 		seen[e.Name] = true
 	}

@@ -30,7 +30,7 @@ func (fakeCertificates) Challenges(next http.Handler) http.Handler {
 }
 
 func (fakeCertificates) Expiries() []certs.Expiry {
-	return []certs.Expiry{{Name: "auth.example.com", At: time.Unix(1100, 0)}, {Name: "*.api.auth.example.com"}, {Name: "auth.example.com", At: time.Unix(9000, 0)}}
+	return []certs.Expiry{{Name: "auth.example.com", At: time.Unix(1100, 0), Lifetime: time.Hour}, {Name: "*.api.auth.example.com"}, {Name: "auth.example.com", At: time.Unix(9000, 0)}}
 }
 
 func (fakeCertificates) Orders() (obtained, failed int64) { return 3, 4 }
@@ -76,6 +76,7 @@ func TestCertificateMetrics(t *testing.T) {
 	w := answer(s.metrics.Handler(), request("GET", "localhost", "/metrics", ""))
 	for _, want := range []string{
 		`doorward_certificate_expires_seconds{name="auth.example.com"} 100`, `doorward_certificate_expires_seconds{name="*.api.auth.example.com"} 0`,
+		`doorward_certificate_lifetime_seconds{name="auth.example.com"} 3600`, `doorward_certificate_lifetime_seconds{name="*.api.auth.example.com"} 0`,
 		`doorward_certificate_orders_total{outcome="obtained"} 3`, `doorward_certificate_orders_total{outcome="failed"} 4`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
