@@ -218,7 +218,7 @@ func TestImageRuns(t *testing.T) {
 	}
 }
 
-// TestRelease: of one tag two clones make the same bytes, the binary knows its version, and what is not exactly the tag is refused.
+// TestRelease: of one tag two clones make the same bytes, in different time zones too, the binary knows its version, and what is not exactly the tag is refused.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	const version = "v0.0.1-test"
@@ -228,8 +228,11 @@ func TestRelease(t *testing.T) {
 		git(t, "", "clone", "--quiet", "--no-hardlinks", ".", dir)
 		return dir
 	}
+	zones := map[string]string{}
 	release := func(dir string) (string, error) {
-		out, err := exec.Command(filepath.Join(dir, "scripts/release"), version, target).CombinedOutput()
+		cmd := exec.Command(filepath.Join(dir, "scripts/release"), version, target, "windows/amd64") // the one a tar, the other a zip, which has local times
+		cmd.Env = append(os.Environ(), "TZ="+zones[dir])
+		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	refused := func(dir, want string) {
@@ -239,6 +242,7 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	one, two := clone(), clone()
+	zones[one], zones[two] = "XXX-14", "YYY+11"
 	refused(one, "there is no tag")
 	git(t, one, "tag", version, "HEAD~1")
 	refused(one, "the source is not at the tag")
@@ -259,7 +263,7 @@ func TestRelease(t *testing.T) {
 		}
 		sums = append(sums, readText(t, filepath.Join(dir, "dist", version, "SHA256SUMS")))
 	}
-	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 2 {
+	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 4 {
 		t.Errorf("two clones give\n%s\nand\n%s", sums[0], sums[1])
 	}
 	dist := filepath.Join(one, "dist", version)
