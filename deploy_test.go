@@ -4,6 +4,7 @@ package doorward_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -48,6 +49,70 @@ func TestServiceUnit(t *testing.T) {
 	t.Logf("exposure: %s of 10", level[1])
 	if score, err := strconv.ParseFloat(level[1], 64); err != nil || score > 1.3 {
 		t.Errorf("the exposure is %s\n%s", level[1], out)
+	}
+}
+
+// TestServiceUnitRestartsCrashes: the unit does not start again after a wrong configuration, and does after a crash: with its environment the program ends by a signal
+// then, where Go's runtime would give the same exit code as a wrong configuration.
+func TestServiceUnitRestartsCrashes(t *testing.T) {
+	t.Parallel()
+	unit := readText(t, "deploy/doorward.service")
+	for _, line := range []string{"Restart=on-failure", "RestartPreventExitStatus=2", "LimitCORE=0"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit has no line %s", line)
+		}
+	}
+	var env []string
+	for _, match := range regexp.MustCompile(`(?m)^Environment=(GO\S+)$`).FindAllStringSubmatch(unit, -1) {
+		env = append(env, match[1])
+	}
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.Command("sh", append([]string{"-c", `ulimit -c 0; exec "$0" "$@"`, builtProgram(t), "serve"}, args...)...)
+		cmd.Env = env
+		return cmd
+	}
+	wrong := command("--log-level", "loud")
+	if err := wrong.Run(); wrong.ProcessState.ExitCode() != 2 {
+		t.Errorf("a wrong configuration: %v", err)
+	}
+
+	crash := command("--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--log-format", "json")
+	log, err := crash.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crash.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	serving := false
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), `"msg":"serving"`) {
+			serving = true
+			if err := crash.Process.Signal(syscall.SIGABRT); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = crash.Wait()
+	if status := crash.ProcessState.Sys().(syscall.WaitStatus); !serving || !status.Signaled() || status.Signal() != syscall.SIGABRT {
+		t.Errorf("serving: %t, after SIGABRT: %v", serving, err)
+	}
+}
+
+// TestServiceUnitLowPorts: the page on TLS has the lines of the unit that let it take ports below 1024.
+func TestServiceUnitLowPorts(t *testing.T) {
+	t.Parallel()
+	_, page, _ := strings.Cut(readText(t, operationsDoc), "\n## TLS\n")
+	page, _, _ = strings.Cut(page, "\n## ")
+	lines := regexp.MustCompile(`(?m)^#((?:CapabilityBoundingSet|AmbientCapabilities|PrivateUsers)=\S+)$`).FindAllStringSubmatch(readText(t, "deploy/doorward.service"), -1)
+	if len(lines) != 3 {
+		t.Fatalf("the unit has %d such lines", len(lines))
+	}
+	for _, line := range lines {
+		if !strings.Contains(page, "`"+line[1]+"`") {
+			t.Errorf("%s does not name %s", operationsDoc, line[1])
+		}
 	}
 }
 
@@ -153,7 +218,7 @@ func TestImageRuns(t *testing.T) {
 	}
 }
 
-// TestRelease: of one tag two clones make the same bytes, the binary knows its version, and what is not exactly the tag is refused.
+// TestRelease: of one tag two clones make the same bytes, in different time zones too, the binary knows its version, and what is not exactly the tag is refused.
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	const version = "v0.0.1-test"
@@ -163,8 +228,11 @@ func TestRelease(t *testing.T) {
 		git(t, "", "clone", "--quiet", "--no-hardlinks", ".", dir)
 		return dir
 	}
+	zones := map[string]string{}
 	release := func(dir string) (string, error) {
-		out, err := exec.Command(filepath.Join(dir, "scripts/release"), version, target).CombinedOutput()
+		cmd := exec.Command(filepath.Join(dir, "scripts/release"), version, target, "windows/amd64") // the one a tar, the other a zip, which has local times
+		cmd.Env = append(os.Environ(), "TZ="+zones[dir])
+		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	refused := func(dir, want string) {
@@ -174,6 +242,7 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	one, two := clone(), clone()
+	zones[one], zones[two] = "XXX-14", "YYY+11"
 	refused(one, "there is no tag")
 	git(t, one, "tag", version, "HEAD~1")
 	refused(one, "the source is not at the tag")
@@ -194,7 +263,7 @@ func TestRelease(t *testing.T) {
 		}
 		sums = append(sums, readText(t, filepath.Join(dir, "dist", version, "SHA256SUMS")))
 	}
-	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 2 {
+	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 4 {
 		t.Errorf("two clones give\n%s\nand\n%s", sums[0], sums[1])
 	}
 	dist := filepath.Join(one, "dist", version)

@@ -312,7 +312,7 @@ func (m *Manager) Expiries() (all []Expiry) {
 		e := Expiry{Name: name}
 		for _, cert := range m.cache.AllMatchingCertificates(name) {
 			if cert.Leaf.NotAfter.After(e.At) {
-				e.At = cert.Leaf.NotAfter
+				e.At, e.Lifetime = cert.Leaf.NotAfter, lifetimeOf(cert.Leaf)
 			}
 		}
 		all = append(all, e)

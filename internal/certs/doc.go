@@ -29,9 +29,12 @@ type Source interface {
 
 // Expiry is when the certificate of a name expires.
 type Expiry struct {
-	Name string
-	At   time.Time // zero: there is no certificate yet
+	Name     string
+	At       time.Time     // zero: there is no certificate yet
+	Lifetime time.Duration // how long the certificate is valid in all
 }
+
+func lifetimeOf(leaf *x509.Certificate) time.Duration { return leaf.NotAfter.Sub(leaf.NotBefore) }
 
 // tlsConfig has HTTP/2 on.
 func tlsConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), protocols ...string) *tls.Config {

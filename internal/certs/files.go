@@ -31,9 +31,10 @@ func (p Pair) Load() (*tls.Certificate, error) {
 // pollEvery is how often files are looked at. A change is taken up when it has rested for one more look, so that a pair is not read while it is being written.
 const pollEvery = 2 * time.Second
 
-// warnBefore is how long before its end a certificate is warned of, once a day.
+// A certificate is warned of once a day from warnBefore its end on, or where it lives short, when one part in warnShare of its life is left. The alert rules say the same.
 const (
 	warnBefore = 14 * 24 * time.Hour
+	warnShare  = 6
 	warnEvery  = 24 * time.Hour
 )
 
@@ -49,7 +50,14 @@ type Files struct {
 
 type watchedPair struct {
 	Pair
-	seen, tried version
+	seen, loaded version
+	told         failure
+}
+
+// failure is what was logged of files that do not load.
+type failure struct {
+	version
+	err string
 }
 
 // version tells one state of a pair's files from another.
@@ -71,7 +79,7 @@ func OpenFiles(pairs []Pair, log *slog.Logger, clock func() time.Time) (*Files, 
 		cert, err := p.Load()
 		failures = append(failures, err)
 		certificates = append(certificates, cert)
-		f.pairs = append(f.pairs, &watchedPair{Pair: p, seen: now, tried: now})
+		f.pairs = append(f.pairs, &watchedPair{Pair: p, seen: now, loaded: now})
 	}
 	if err := errors.Join(failures...); err != nil {
 		return nil, err
@@ -111,20 +119,24 @@ func (f *Files) Run(ctx context.Context) {
 	}
 }
 
-// look takes up each pair that changed and has rested since the last look. One that does not load is logged, and the one before it goes on serving.
+// look takes up each pair that changed and has rested since the last look. One that does not load is logged once and tried again at each look, because
+// what is wrong need not change the files (permissions, too many open files); the one before it goes on serving.
 func (f *Files) look() {
 	for i, p := range f.pairs {
 		now := p.version()
-		if rested := now == p.seen; !rested || now == p.tried {
+		if rested := now == p.seen; !rested || now == p.loaded {
 			p.seen = now
 			continue
 		}
-		p.tried = now
 		cert, err := p.Load()
 		if err != nil {
-			f.log.Error("the certificate files changed and cannot be used; the certificate before them goes on serving", slog.Any("error", err))
+			if told := (failure{now, err.Error()}); told != p.told {
+				p.told = told
+				f.log.Error("the certificate files changed and cannot be used; the certificate before them goes on serving", slog.Any("error", err))
+			}
 			continue
 		}
+		p.loaded, p.told = now, failure{}
 		serving := append([]*tls.Certificate(nil), *f.serving.Load()...)
 		serving[i] = cert
 		f.serving.Store(&serving)
@@ -138,9 +150,9 @@ func (f *Files) warn() {
 	if now.Sub(f.warnedAt) < warnEvery {
 		return
 	}
-	f.warnedAt = now
 	for _, e := range f.Expiries() {
-		if e.At.Sub(now) < warnBefore {
+		if e.At.Sub(now) < min(warnBefore, e.Lifetime/warnShare) {
+			f.warnedAt = now
 			f.log.Warn("a certificate expires soon, or has: replace its files", slog.String("name", e.Name), slog.Time("expires", e.At))
 		}
 	}
@@ -166,7 +178,7 @@ func (f *Files) Challenges(next http.Handler) http.Handler { return next }
 // Expiries gives those of all files.
 func (f *Files) Expiries() (all []Expiry) {
 	for _, cert := range *f.serving.Load() {
-		all = append(all, Expiry{nameOf(cert.Leaf), cert.Leaf.NotAfter})
+		all = append(all, Expiry{nameOf(cert.Leaf), cert.Leaf.NotAfter, lifetimeOf(cert.Leaf)})
 	}
 	return all
 }

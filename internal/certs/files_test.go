@@ -26,7 +26,7 @@ func TestFilesChooseByName(t *testing.T) {
 			t.Errorf("%q: %v, %v", name, cert, err)
 		}
 	}
-	if got := f.Expiries(); len(got) != 2 || got[0] != (Expiry{"auth.example.com", first.NotAfter}) || got[1] != (Expiry{"*.api.auth.example.com", second.NotAfter}) {
+	if got := f.Expiries(); len(got) != 2 || got[0] != (Expiry{"auth.example.com", first.NotAfter, lifetimeOf(first)}) || got[1] != (Expiry{"*.api.auth.example.com", second.NotAfter, lifetimeOf(second)}) {
 		t.Errorf("%v", got)
 	}
 	if config := f.TLSConfig(); config.MinVersion != tls.VersionTLS12 || config.NextProtos[0] != "h2" {
@@ -118,19 +118,71 @@ func TestFilesReload(t *testing.T) {
 	shows("mended", renewed)
 }
 
-func TestFilesWarnOfExpiry(t *testing.T) {
-	dir, log, clock := t.TempDir(), &testLog{}, authtest.NewClock(start)
-	p := pairIn(dir, "p")
-	writePair(t, p, start.Add(15*24*time.Hour), "a.example")
-	f, err := OpenFiles([]Pair{p}, log.logger(), clock.Now)
+// What cannot be loaded is tried again though the files' sizes and times stay: permissions and a lack of descriptors leave them as they are.
+func TestFilesReloadAfterAFailureThatPassed(t *testing.T) {
+	dir, log := t.TempDir(), &testLog{}
+	p, other := pairIn(dir, "p"), pairIn(dir, "other")
+	writePair(t, p, start.Add(time.Hour), "a.example")
+	next := writePair(t, other, start.Add(2*time.Hour), "b.example")
+	f, err := OpenFiles([]Pair{p}, log.logger(), authtest.NewClock(start).Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []int{0, 0, 1, 1, 2} {
-		f.warn()
-		if n := strings.Count(log.String(), "expires soon"); n != want {
-			t.Errorf("after %s: %d warnings, want %d", clock.Now().Sub(start), n, want)
+	at := time.Now().Add(time.Hour)
+	read := func(path string) []byte {
+		t.Helper()
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		clock.Advance(13 * time.Hour)
+		return content
+	}
+	put := func(path string, content []byte) {
+		t.Helper()
+		write(t, path, content)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert := read(other.Cert)
+	put(p.Key, read(other.Key))
+	put(p.Cert, make([]byte, len(cert)))
+	for range 4 {
+		f.look()
+	}
+	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+	put(p.Cert, cert)
+	f.look()
+	if cert := (*f.serving.Load())[0].Leaf; !cert.Equal(next) {
+		t.Errorf("%v serves", cert.DNSNames)
+	}
+}
+
+// A certificate is warned of daily once two weeks are left, or a sixth of a short life.
+func TestFilesWarnOfExpiry(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		lifetime, left time.Duration
+		want           []int
+	}{
+		{90 * day, 15 * day, []int{0, 0, 1, 1, 2}},
+		{6 * day, 36 * time.Hour, []int{0, 1, 1, 2}},
+	} {
+		dir, log, clock := t.TempDir(), &testLog{}, authtest.NewClock(start)
+		p := pairIn(dir, "p")
+		writePairOf(t, p, test.lifetime, start.Add(test.left), "a.example")
+		f, err := OpenFiles([]Pair{p}, log.logger(), clock.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range test.want {
+			f.warn()
+			if n := strings.Count(log.String(), "expires soon"); n != want {
+				t.Errorf("of %s, after %s: %d warnings, want %d", test.lifetime, clock.Now().Sub(start), n, want)
+			}
+			clock.Advance(13 * time.Hour)
+		}
 	}
 }

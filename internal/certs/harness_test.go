@@ -55,8 +55,13 @@ func (l *testLog) String() string {
 
 func (l *testLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// writePair writes a certificate that signs itself, and its key.
+// writePair writes a certificate of 90 days that signs itself, and its key.
 func writePair(t *testing.T, p Pair, expires time.Time, names ...string) *x509.Certificate {
+	t.Helper()
+	return writePairOf(t, p, 90*24*time.Hour, expires, names...)
+}
+
+func writePairOf(t *testing.T, p Pair, lifetime time.Duration, expires time.Time, names ...string) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -66,7 +71,7 @@ func writePair(t *testing.T, p Pair, expires time.Time, names ...string) *x509.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "test"}, DNSNames: names, NotBefore: expires.Add(-24 * time.Hour), NotAfter: expires}
+	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "test"}, DNSNames: names, NotBefore: expires.Add(-lifetime), NotAfter: expires}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -9,11 +9,20 @@ const keptDescriptors = 256
 // would be missing for the database (P52, P54).
 func (s *Server) fitConnections() {
 	limit, known := openFiles()
-	allowed := max(limit-keptDescriptors, limit/2, 1)
+	allowed := s.connectionsWithin(limit)
 	if !known || s.config.MaxConnections <= allowed {
 		return
 	}
 	s.config.Log.Warn("fewer connections than configured: the system allows this process too few open files; raise that limit (LimitNOFILE in a systemd unit, ulimit -n) or lower --max-connections",
 		slog.Int("configured", s.config.MaxConnections), slog.Int("connections", allowed), slog.Int("open_files", limit))
 	s.config.MaxConnections = allowed
+}
+
+// connectionsWithin is how many connections so many descriptors leave room for.
+func (s *Server) connectionsWithin(descriptors int) int {
+	kept := keptDescriptors
+	if s.config.TLS.HTTPListen != "" {
+		kept += maxRedirected
+	}
+	return max(descriptors-kept, descriptors/2, 1)
 }

@@ -23,6 +23,8 @@ type answeringStore struct {
 
 func (s answeringStore) Update(context.Context, func(auth.Tx) error) error { return s.err }
 
+func (s answeringStore) Count(context.Context, func(auth.Limits) error) error { return s.err }
+
 func TestMeasuredStore(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(0, 0)
@@ -31,15 +33,18 @@ func TestMeasuredStore(t *testing.T) {
 	for _, err := range []error{nil, auth.ErrNotFound, fmt.Errorf("%w: disk full", auth.ErrStoreBusy), fmt.Errorf("%w: lost", auth.ErrOutcomeUnknown), nil} {
 		m.Store = answeringStore{err: err}
 		if got := m.Update(t.Context(), nil); !errors.Is(got, err) {
-			t.Errorf("got %v, want %v", got, err)
+			t.Errorf("Update: got %v, want %v", got, err)
+		}
+		if got := m.Count(t.Context(), nil); !errors.Is(got, err) {
+			t.Errorf("Count: got %v, want %v", got, err)
 		}
 	}
 	metrics := web.NewMetrics(clock)
 	metrics.Registerer().MustRegister(m.changes, m.seconds)
 	wantMetrics(t, scrape(t, metrics),
-		`doorward_database_changes_total{outcome="committed"} 2`, `doorward_database_changes_total{outcome="rolled_back"} 1`,
-		`doorward_database_changes_total{outcome="busy"} 1`, `doorward_database_changes_total{outcome="unknown"} 1`,
-		`doorward_database_commit_seconds_bucket{le="0.025"} 0`, `doorward_database_commit_seconds_bucket{le="0.05"} 2`, `doorward_database_commit_seconds_count 2`)
+		`doorward_database_changes_total{outcome="committed"} 4`, `doorward_database_changes_total{outcome="rolled_back"} 2`,
+		`doorward_database_changes_total{outcome="busy"} 2`, `doorward_database_changes_total{outcome="unknown"} 2`,
+		`doorward_database_commit_seconds_bucket{le="0.025"} 0`, `doorward_database_commit_seconds_bucket{le="0.05"} 4`, `doorward_database_commit_seconds_count 4`)
 }
 
 func scrape(t *testing.T, m *web.Metrics) string {

@@ -111,16 +111,16 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	if redirects != nil {
 		background.Go(func() { s.serveRedirects(ctx, redirects) })
 	}
-	err = web.Serve(ctx, srv, s.limited(ln), s.config.ShutdownGrace)
+	err = web.Serve(ctx, srv, s.limited(ln, s.config.MaxConnections), s.config.ShutdownGrace)
 	stop()
 	background.Wait()
 	s.flushTraces(ctx)
 	return err
 }
 
-// limited bounds the connections of a listener, and those of one direct peer.
-func (s *Server) limited(ln net.Listener) net.Listener {
-	return web.PeerLimitListener(web.LimitListener(ln, s.config.MaxConnections), max(1, s.config.MaxConnections/peerShare), s.config.TrustedProxies)
+// limited bounds the connections of a listener to n, and those of one direct peer to its share of them.
+func (s *Server) limited(ln net.Listener, n int) net.Listener {
+	return web.PeerLimitListener(web.LimitListener(ln, n), max(1, n/peerShare), s.config.TrustedProxies)
 }
 
 func closeListener(ln net.Listener) error {

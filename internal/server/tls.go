@@ -63,10 +63,16 @@ func (s *Server) bindCertificates(serving, redirects net.Listener) {
 	s.certs.Bind(serving.Addr(), plain)
 }
 
+// maxRedirected bounds the connections to the port of the redirects, which come on top of all others: a flood there takes neither their places nor their descriptors (P27).
+const maxRedirected = 128
+
+// redirected is how many connections that port takes at a time: few where there are few of all.
+func (s *Server) redirected() int { return min(maxRedirected, max(1, s.config.MaxConnections/8)) }
+
 // serveRedirects serves the port of plain HTTP.
 func (s *Server) serveRedirects(ctx context.Context, ln net.Listener) {
 	h := web.Chain(s.surface("redirects", web.Handle(s.redirect, writeError)), web.RequestIDs(s.config.Rand), s.config.TrustedProxies.Middleware, web.Log(s.config.Log, s.config.Clock))
-	err := web.Serve(ctx, web.NewServer(h, web.ServerOptions{Logger: s.config.Log}), s.limited(ln), time.Second)
+	err := web.Serve(ctx, web.NewServer(h, web.ServerOptions{Logger: s.config.Log}), s.limited(ln, s.redirected()), time.Second)
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("plain HTTP is not redirected any more", slog.Any("error", err))
 	}
@@ -118,8 +124,9 @@ func (s *Server) secureBase(host string) *url.URL {
 }
 
 var (
-	expiryDesc = prometheus.NewDesc("doorward_certificate_expires_seconds", "Seconds until a TLS certificate expires, negative afterwards; 0 where there is none yet.", []string{"name"}, nil)
-	orderDesc  = prometheus.NewDesc("doorward_certificate_orders_total", "Orders of TLS certificates at the CA, by how they ended.", []string{"outcome"}, nil)
+	expiryDesc   = prometheus.NewDesc("doorward_certificate_expires_seconds", "Seconds until a TLS certificate expires, negative afterwards; 0 where there is none yet.", []string{"name"}, nil)
+	lifetimeDesc = prometheus.NewDesc("doorward_certificate_lifetime_seconds", "Seconds for which a TLS certificate is valid in all; 0 where there is none yet.", []string{"name"}, nil)
+	orderDesc    = prometheus.NewDesc("doorward_certificate_orders_total", "Orders of TLS certificates at the CA, by how they ended.", []string{"outcome"}, nil)
 )
 
 // certificateCollector tells of TLS certificates when it is asked.
@@ -130,6 +137,7 @@ type certificateCollector struct {
 
 func (certificateCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- expiryDesc
+	descs <- lifetimeDesc
 	descs <- orderDesc
 }
 
@@ -142,6 +150,7 @@ func (c certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		if !seen[e.Name] { // two files may hold certificates of one name
 			metrics <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, left, e.Name)
+			metrics <- prometheus.MustNewConstMetric(lifetimeDesc, prometheus.GaugeValue, e.Lifetime.Seconds(), e.Name)
 		}
 		seen[e.Name] = true
 	}

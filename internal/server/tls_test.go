@@ -2,15 +2,18 @@ package server
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/internal/certs"
+	"github.com/doorward/doorward/internal/web"
 )
 
 // fakeCertificates are a source without any, that answers one challenge.
@@ -27,7 +30,7 @@ func (fakeCertificates) Challenges(next http.Handler) http.Handler {
 }
 
 func (fakeCertificates) Expiries() []certs.Expiry {
-	return []certs.Expiry{{Name: "auth.example.com", At: time.Unix(1100, 0)}, {Name: "*.api.auth.example.com"}, {Name: "auth.example.com", At: time.Unix(9000, 0)}}
+	return []certs.Expiry{{Name: "auth.example.com", At: time.Unix(1100, 0), Lifetime: time.Hour}, {Name: "*.api.auth.example.com"}, {Name: "auth.example.com", At: time.Unix(9000, 0)}}
 }
 
 func (fakeCertificates) Orders() (obtained, failed int64) { return 3, 4 }
@@ -73,6 +76,7 @@ func TestCertificateMetrics(t *testing.T) {
 	w := answer(s.metrics.Handler(), request("GET", "localhost", "/metrics", ""))
 	for _, want := range []string{
 		`doorward_certificate_expires_seconds{name="auth.example.com"} 100`, `doorward_certificate_expires_seconds{name="*.api.auth.example.com"} 0`,
+		`doorward_certificate_lifetime_seconds{name="auth.example.com"} 3600`, `doorward_certificate_lifetime_seconds{name="*.api.auth.example.com"} 0`,
 		`doorward_certificate_orders_total{outcome="obtained"} 3`, `doorward_certificate_orders_total{outcome="failed"} 4`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
@@ -101,5 +105,59 @@ func TestRedirectPortInUse(t *testing.T) {
 	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 		conn.Close()
 		t.Error("the port is still open")
+	}
+}
+
+// The port of the redirects takes a few connections of its own, and they are reckoned with where descriptors are few.
+func TestRedirectsTakeFewConnections(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.MaxConnections, c.TrustedProxies = 8, web.Proxies{netip.MustParsePrefix("127.0.0.0/8")} // the share of one peer does not count
+	s := newServer(t, c)
+	s.certs = fakeCertificates{}
+	for limit, want := range map[int]int{0: 1, 400: 200, 1000: 744, 16384: 16128} {
+		if got := s.connectionsWithin(limit); got != want {
+			t.Errorf("%d descriptors, plain HTTP: %d connections, want %d", limit, got, want)
+		}
+	}
+	s.config.TLS.HTTPListen = ":80"
+	for limit, want := range map[int]int{0: 1, 400: 200, 1000: 616, 16384: 16000} {
+		if got := s.connectionsWithin(limit); got != want {
+			t.Errorf("%d descriptors, redirects: %d connections, want %d", limit, got, want)
+		}
+	}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.serveRedirects(ctx, ln) }()
+	defer func() { stop(); <-ended }()
+	ask := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	answered := func(conn net.Conn, within time.Duration) bool {
+		_ = conn.SetReadDeadline(time.Now().Add(within))
+		_, err := conn.Read(make([]byte, 1))
+		return err == nil
+	}
+	first, second := ask(), ask()
+	defer second.Close()
+	if !answered(first, time.Minute) || answered(second, 100*time.Millisecond) {
+		t.Error("with 8 connections in all, two are redirected at once")
+	}
+	first.Close()
+	if !answered(second, time.Minute) {
+		t.Error("the next one is not served after the first")
 	}
 }
