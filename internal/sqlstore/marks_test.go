@@ -186,3 +186,41 @@ func TestClosingMissesNoChange(t *testing.T) {
 		t.Error("a change was acknowledged that the snapshot misses")
 	}
 }
+
+// What a serializable snapshot read holds once it is closed without an error, also against a change that writes only afterwards.
+func TestClosedSnapshotMissesNoChange(t *testing.T) {
+	url := pgtest.URL(t)
+	server, mover := openStore(t, url), openStore(t, url)
+	begun, read := make(chan struct{}), make(chan struct{})
+	result := make(chan error, 1)
+	go func() {
+		tries := 0
+		result <- server.Update(t.Context(), func(tx auth.Tx) error {
+			if tries++; tries == 1 {
+				close(begun)
+				<-read
+			}
+			return tx.CreateProject(t.Context(), auth.Project{ID: "in-between", CreatedAt: noon})
+		})
+	}()
+	<-begun
+	mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingClosed)
+	snapshot, err := mover.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if marks, err := snapshot.Marks(t.Context()); err != nil || marks[sqlstore.MarkMoving].Value != sqlstore.MovingClosed {
+		t.Fatal(marks, err)
+	}
+	projects, _ := sqlstore.TableNamed("projects")
+	rows, err := snapshot.Count(t.Context(), projects, sqlstore.Range{})
+	if err := errors.Join(err, snapshot.Close()); err != nil {
+		t.Fatal(err)
+	}
+	close(read)
+	if err := <-result; err == nil && rows == 0 {
+		t.Error("a change was acknowledged that the snapshot misses")
+	} else if !errors.Is(err, sqlstore.ErrMoving) {
+		t.Error(err)
+	}
+}

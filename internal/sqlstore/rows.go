@@ -212,18 +212,22 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 	if err != nil {
 		return nil, errors.Join(postgresEngine.translate(err), conn.Close())
 	}
-	end := func() error {
-		_ = transaction.Rollback() // it only read
-		return conn.Close()
-	}
 	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
+	// What a serializable transaction read is proven by its commit alone: PostgreSQL forgets the reads of one that rolls back, and a change that they contradict passes.
+	end := func() error {
+		if q.failed != nil {
+			_ = transaction.Rollback()
+			return conn.Close()
+		}
+		return errors.Join(postgresEngine.translate(transaction.Commit()), conn.Close())
+	}
 	if _, err := q.exec(ctx, snapshotTime); err != nil {
 		return nil, errors.Join(err, end())
 	}
 	return &Snapshot{q, end}, nil
 }
 
-// Close ends the snapshot.
+// Close ends the snapshot. Of a serializable one, what was read holds only where this gives no error; it gives [auth.ErrStoreBusy] where a change was in the way.
 func (s *Snapshot) Close() error { return s.close() }
 
 // Schema gives the number of the last migration that the database has.
