@@ -170,9 +170,9 @@ func copyError(err error) error {
 		return usageError(err.Error() + "; nothing was done, name an empty database")
 	case errors.Is(err, sqlstore.ErrFilledAlready):
 		return usageError(err.Error() + "; nothing was done. To copy anew, name an empty database: this one may hold changes that the first lacks")
-	case errors.Is(err, dbcopy.ErrMovesElsewhere):
+	case errors.Is(err, dbcopy.ErrMovesElsewhere), errors.Is(err, dbcopy.ErrBegun):
 		return usageError(err.Error())
-	case errors.Is(err, sqlstore.ErrOtherRun), errors.Is(err, dbcopy.ErrReopened):
+	case errors.Is(err, sqlstore.ErrOtherRun), errors.Is(err, dbcopy.ErrReopened), errors.Is(err, dbcopy.ErrBothOpen):
 		return err
 	}
 	return fmt.Errorf("%w; the same command goes on where this one ended", err)
@@ -220,7 +220,7 @@ type dbStatusCmd struct {
 }
 
 func (dbStatusCmd) Help() string {
-	return `States: open, a database that servers use; drains, mails are not given out since a move begins; closed, its data moved or moves to another database; filling, a copy or a restore into it is not at its end.
+	return `States: open, a database that servers use; drains, mails are not given out since a move begins; closed, it moves to another database and refuses changes; moved, the other one is whole, and servers of this one answer 503; filling, a copy or a restore into it is not at its end.
 
 Example:
 
@@ -258,6 +258,9 @@ func statusOf(name string, marks map[sqlstore.Mark]sqlstore.MarkValue) statusRep
 		return statusReport{name, "filling", m.Note, &m.At}
 	}
 	if m, ok := marks[sqlstore.MarkMoving]; ok {
+		if m.Value == sqlstore.MovingMoved {
+			return statusReport{name, m.Value, "it moved to " + m.Note, &m.At}
+		}
 		return statusReport{name, m.Value, "it moves to " + m.Note, &m.At}
 	}
 	return statusReport{Database: name, State: "open"}

@@ -64,7 +64,7 @@ func TestDBVerbs(t *testing.T) {
 	db("copy", from, filepath.Join(dir, "third.db")).wantFailure(t, exitUsage, "moves to another database already")
 	db("reopen", from).wantFailure(t, exitUsage, "needs --yes")
 	var state statusReport
-	if r := db("status", from, "--json"); json.Unmarshal([]byte(r.stdout), &state) != nil || state.State != "closed" || !strings.Contains(state.Note, to) || state.Since == nil {
+	if r := db("status", from, "--json"); json.Unmarshal([]byte(r.stdout), &state) != nil || state.State != "moved" || !strings.Contains(state.Note, to) || state.Since == nil {
 		t.Errorf("status of the closed one: %+v", r)
 	}
 	if r := db("reopen", from, "--yes"); r.code != exitDone {

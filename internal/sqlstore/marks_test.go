@@ -67,12 +67,26 @@ func TestClosedDatabaseRefusesChanges(t *testing.T) {
 			if err := tryProject(t, third, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
 				t.Errorf("a change by a server that was started afterwards: %v", err)
 			}
+			mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingMoved)
+			if err := tryProject(t, server, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
+				t.Errorf("a change after the move: %v", err)
+			}
 			mark(t, mover, sqlstore.MarkMoving, "")
 			if err := tryProject(t, server, "again"); err != nil {
 				t.Errorf("after it was given up: %v", err)
 			}
 		})
 	}
+}
+
+func inHand(t *testing.T, s *sqlstore.Store) (int64, error) {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		return 0, err
+	}
+	n, err := snapshot.InHand(t.Context(), noon)
+	return n, errors.Join(err, snapshot.Close())
 }
 
 func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
@@ -106,7 +120,7 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 		if mails, deliveries := claim(); mails != 0 || deliveries != 0 {
 			t.Errorf("while it drains: %d mails, %d deliveries", mails, deliveries)
 		}
-		before, err := s.InHand(ctx, noon)
+		before, err := inHand(t, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +129,7 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 		if mails == 0 || deliveries == 0 {
 			t.Errorf("afterwards: %d mails, %d deliveries", mails, deliveries)
 		}
-		if after, err := s.InHand(ctx, noon); err != nil || after != int64(mails+deliveries) || before >= after {
+		if after, err := inHand(t, s); err != nil || after != int64(mails+deliveries) || before >= after {
 			t.Errorf("in hand: %d and then %d, want %d (%v)", before, after, mails+deliveries, err)
 		}
 	})
