@@ -29,7 +29,7 @@ type dbCopyCmd struct {
 }
 
 func (dbCopyCmd) Help() string {
-	return `Servers go on with the first database meanwhile. At the end it is closed: its servers refuse changes with 503 and answer what only reads, while the rest is copied and all rows of both are compared. Then the second one is whole, and the first stays closed. Start the servers with --database and the second one. Tokens, sessions and passwords go on working. The master key file is not copied: it stays as it is, and the servers need the same one.
+	return `Servers go on with the first database meanwhile. At the end it is closed: its servers refuse changes with 503 and answer what only reads, while the rest is copied and all rows of both are compared. Then the second one is whole, and servers of the first answer 503 to everything. Stop them, and start them with --database and the second one. Tokens, sessions and passwords go on working. The master key file is not copied: it stays as it is, and the servers need the same one.
 
 A copy that broke off goes on when the command is given again. No server starts on a database that is not whole. With --prepare first, the long part can be done days before.
 

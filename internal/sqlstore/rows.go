@@ -405,9 +405,15 @@ func (t Table) onConflict(b *builder, c OnConflict) {
 // Delete deletes the rows with the keys, and what belongs to them. It gives how many there were.
 func (w *RowWriter) Delete(ctx context.Context, t Table, keys [][]any) (int64, error) {
 	var deleted int64
-	for _, key := range keys {
+	for chunk := range slices.Chunk(keys, statementRows) {
 		var b builder
-		b.write(`DELETE FROM `, t.Name, ` WHERE (`, t.names(t.Key), `) = (`, b.list(key), `)`)
+		b.write(`DELETE FROM `, t.Name, ` WHERE `)
+		for i, key := range chunk {
+			if i > 0 {
+				b.write(` OR `)
+			}
+			t.hasKey(&b, key)
+		}
 		n, err := w.q.exec(ctx, b.text.String(), b.args...)
 		if err != nil {
 			return deleted, fmt.Errorf("deleting from %s: %w", t.Name, err)
@@ -415,6 +421,18 @@ func (w *RowWriter) Delete(ctx context.Context, t Table, keys [][]any) (int64, e
 		deleted += n
 	}
 	return deleted, nil
+}
+
+// hasKey compares column by column: both engines look each of a chain of such terms up in the index, and know the types of its parameters.
+func (t Table) hasKey(b *builder, key []any) {
+	for i, place := range t.Key {
+		word := ` AND `
+		if i == 0 {
+			word = `(`
+		}
+		b.write(word, t.Columns[place].Name, ` = `, b.arg(key[i]))
+	}
+	b.write(`)`)
 }
 
 // check refuses rows that are not of the table: they may come from a file.
