@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type dbCopyCmd struct {
 }
 
 func (dbCopyCmd) Help() string {
-	return `Servers go on with the first database meanwhile. At the end it is closed: its servers refuse changes with 503 and answer what only reads, while the rest is copied and all rows of both are compared. Then the second one is whole, and the first stays closed. Start the servers with --database and the second one. Tokens, sessions and passwords go on working. The master key file is not copied: it stays as it is, and the servers need the same one.
+	return `Servers go on with the first database meanwhile. At the end it is closed: its servers refuse changes with 503 and answer what only reads, while the rest is copied and all rows of both are compared. Then the second one is whole, and servers of the first answer 503 to everything. Stop them, and start them with --database and the second one. Tokens, sessions and passwords go on working. The master key file is not copied: it stays as it is, and the servers need the same one.
 
 A copy that broke off goes on when the command is given again. No server starts on a database that is not whole. With --prepare first, the long part can be done days before.
 
@@ -67,12 +68,55 @@ func (a *app) database(argument string) (namedDatabase, error) {
 	return namedDatabase{url: "sqlite:" + path, name: "sqlite:" + path, file: path}, nil
 }
 
+// missing tells whether a SQLite file is not there.
+func (d namedDatabase) missing() bool {
+	if d.file == "" {
+		return false
+	}
+	_, err := os.Stat(d.file)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// look reads a database that is there, and leaves its schema as it is.
+func (a *app) look(d namedDatabase) (sqlstore.Look, error) {
+	if d.missing() {
+		return sqlstore.Look{}, usageError("there is no database " + d.file)
+	}
+	look, err := sqlstore.LookAt(a.ctx, d.url)
+	if err != nil {
+		return sqlstore.Look{}, fmt.Errorf("%s: %w", d.name, err)
+	}
+	return look, nil
+}
+
+// beforeMigration saves a database before these commands migrate it. Of PostgreSQL only a server can: its backup needs the data directory and the master key.
+func beforeMigration(d namedDatabase) func(ctx context.Context, from, to int64) error {
+	if d.file != "" {
+		return sqlstore.SnapshotBeforeMigration(d.url)
+	}
+	return func(context.Context, int64, int64) error {
+		return errors.New("only a server makes the backup that comes first: start the one of this release on it once")
+	}
+}
+
+// openTarget opens the database to fill. One of an older schema that somebody uses is refused before it is migrated.
+func (a *app) openTarget(d namedDatabase) (*sqlstore.Store, error) {
+	if !d.missing() {
+		look, err := a.look(d)
+		if err != nil {
+			return nil, err
+		}
+		if _, filling := look.Marks[sqlstore.MarkFilling]; look.Used && !filling && look.Schema < sqlstore.NewestSchema() {
+			return nil, copyError(fmt.Errorf("the target: %w", sqlstore.ErrNotEmpty))
+		}
+	}
+	return a.openNew(d, sqlstore.Options{Filling: true})
+}
+
 // open opens a database that is there.
 func (a *app) open(d namedDatabase, o sqlstore.Options) (*sqlstore.Store, error) {
-	if d.file != "" {
-		if _, err := os.Stat(d.file); errors.Is(err, fs.ErrNotExist) {
-			return nil, usageError("there is no database " + d.file)
-		}
+	if d.missing() {
+		return nil, usageError("there is no database " + d.file)
 	}
 	return a.openNew(d, o)
 }
@@ -96,12 +140,12 @@ func (c dbCopyCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	source, err := a.open(from, sqlstore.Options{})
+	source, err := a.open(from, sqlstore.Options{BeforeMigrate: beforeMigration(from)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := a.openNew(to, sqlstore.Options{Filling: true})
+	target, err := a.openTarget(to)
 	if err != nil {
 		return err
 	}
@@ -126,9 +170,9 @@ func copyError(err error) error {
 		return usageError(err.Error() + "; nothing was done, name an empty database")
 	case errors.Is(err, sqlstore.ErrFilledAlready):
 		return usageError(err.Error() + "; nothing was done. To copy anew, name an empty database: this one may hold changes that the first lacks")
-	case errors.Is(err, dbcopy.ErrMovesElsewhere):
+	case errors.Is(err, dbcopy.ErrMovesElsewhere), errors.Is(err, dbcopy.ErrBegun):
 		return usageError(err.Error())
-	case errors.Is(err, sqlstore.ErrOtherRun), errors.Is(err, dbcopy.ErrReopened):
+	case errors.Is(err, sqlstore.ErrOtherRun), errors.Is(err, dbcopy.ErrReopened), errors.Is(err, dbcopy.ErrBothOpen):
 		return err
 	}
 	return fmt.Errorf("%w; the same command goes on where this one ended", err)
@@ -176,7 +220,7 @@ type dbStatusCmd struct {
 }
 
 func (dbStatusCmd) Help() string {
-	return `States: open, a database that servers use; drains, mails are not given out since a move begins; closed, its data moved or moves to another database; filling, a copy or a restore into it is not at its end.
+	return `States: open, a database that servers use; drains, mails are not given out since a move begins; closed, it moves to another database and refuses changes; moved, the other one is whole, and servers of this one answer 503; filling, a copy or a restore into it is not at its end.
 
 Example:
 
@@ -190,21 +234,16 @@ type statusReport struct {
 	Since    *time.Time `json:"since,omitempty"`
 }
 
-func (c dbStatusCmd) Run(a *app) (err error) {
+func (c dbStatusCmd) Run(a *app) error {
 	database, err := a.database(c.Database)
 	if err != nil {
 		return err
 	}
-	store, err := a.open(database, sqlstore.Options{Filling: true})
+	look, err := a.look(database)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	marks, err := store.Marks(a.ctx)
-	if err != nil {
-		return err
-	}
-	report := statusOf(database.name, marks)
+	report := statusOf(database.name, look.Marks)
 	return a.print(report, func(w io.Writer) {
 		since := ""
 		if report.Since != nil {
@@ -219,6 +258,9 @@ func statusOf(name string, marks map[sqlstore.Mark]sqlstore.MarkValue) statusRep
 		return statusReport{name, "filling", m.Note, &m.At}
 	}
 	if m, ok := marks[sqlstore.MarkMoving]; ok {
+		if m.Value == sqlstore.MovingMoved {
+			return statusReport{name, m.Value, "it moved to " + m.Note, &m.At}
+		}
 		return statusReport{name, m.Value, "it moves to " + m.Note, &m.At}
 	}
 	return statusReport{Database: name, State: "open"}
@@ -242,7 +284,7 @@ func (c dbReopenCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	store, err := a.open(database, sqlstore.Options{})
+	store, err := a.open(database, sqlstore.Options{BeforeMigrate: beforeMigration(database)})
 	if err != nil {
 		return err
 	}

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/dbcopy"
+	"github.com/doorward/doorward/internal/sqlstore"
 )
 
 // db runs a verb that takes no data directory.
@@ -61,7 +64,7 @@ func TestDBVerbs(t *testing.T) {
 	db("copy", from, filepath.Join(dir, "third.db")).wantFailure(t, exitUsage, "moves to another database already")
 	db("reopen", from).wantFailure(t, exitUsage, "needs --yes")
 	var state statusReport
-	if r := db("status", from, "--json"); json.Unmarshal([]byte(r.stdout), &state) != nil || state.State != "closed" || !strings.Contains(state.Note, to) || state.Since == nil {
+	if r := db("status", from, "--json"); json.Unmarshal([]byte(r.stdout), &state) != nil || state.State != "moved" || !strings.Contains(state.Note, to) || state.Since == nil {
 		t.Errorf("status of the closed one: %+v", r)
 	}
 	if r := db("reopen", from, "--yes"); r.code != exitDone {
@@ -99,6 +102,50 @@ func TestDBRefusals(t *testing.T) {
 	}
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("a database was made where one was looked for")
+	}
+}
+
+// No verb changes the schema of a database that is in use without a copy of it, and status changes none at all.
+func TestDBVerbsSaveAnOldDatabase(t *testing.T) {
+	dir := t.TempDir()
+	old := func(name string) string {
+		path := filepath.Join(dir, name)
+		store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: path, Schema: 1, Filling: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		retired, _ := sqlstore.TableNamed("retired_projects")
+		err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
+			_, err := w.Put(t.Context(), retired, []sqlstore.Row{{"gone", int64(1)}}, sqlstore.Refuse)
+			return err
+		})
+		if err := errors.Join(err, store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	schema := func(path string) int64 {
+		look, err := sqlstore.LookAt(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return look.Schema
+	}
+	looked, source, target, reopened := old("looked.db"), old("source.db"), old("target.db"), old("reopened.db")
+	if r := db("status", looked); r.code != exitDone || !strings.Contains(r.stdout, "open") || schema(looked) != 1 {
+		t.Errorf("status: %+v, schema %d", r, schema(looked))
+	}
+	db("copy", source, target).wantFailure(t, exitUsage, "has other data")
+	if schema(target) != 1 {
+		t.Error("a target in use was migrated")
+	}
+	if r := db("reopen", reopened); r.code != exitDone {
+		t.Errorf("reopen: %+v", r)
+	}
+	for _, path := range []string{source, reopened} {
+		if _, err := os.Stat(path + ".before-00002"); err != nil || schema(path) == 1 {
+			t.Errorf("schema %d, the copy from before: %v", schema(path), err)
+		}
 	}
 }
 

@@ -87,7 +87,11 @@ type TableResult struct {
 var (
 	ErrMovesElsewhere = errors.New("the source moves to another database already")
 	ErrReopened       = errors.New("the source takes changes again: the move was given up meanwhile")
-	ErrDiffers        = errors.New("the databases differ")
+	// ErrBegun refuses Options.Prepare on a source that an earlier copy stopped: its servers do not go on as that promises.
+	ErrBegun = errors.New("the move has begun already, so there is nothing to prepare: leave --prepare out, or give the move up with `doorward db reopen`")
+	// ErrBothOpen means that the source was opened again while the target became whole.
+	ErrBothOpen = errors.New("BOTH DATABASES TAKE CHANGES: the source was opened again while the target became whole; stop the servers of one of them now, and throw that one away")
+	ErrDiffers  = errors.New("the databases differ")
 )
 
 type copier struct {
@@ -100,13 +104,16 @@ type copier struct {
 // fails, the source takes changes again.
 func Run(ctx context.Context, source, target *sqlstore.Store, o Options) (Result, error) {
 	c := &copier{Options: o, source: source, target: target}
-	already, err := c.begin(ctx)
-	if err != nil || already {
-		return Result{Already: already}, err
+	was, already, err := c.begin(ctx)
+	if err != nil {
+		return Result{}, stillMoving(was, err)
+	}
+	if already {
+		return Result{Already: true}, c.setMoved(ctx)
 	}
 	passes, err := c.passes(ctx)
 	if err != nil || o.Prepare {
-		return Result{Passes: passes, Prepared: err == nil}, err
+		return Result{Passes: passes, Prepared: err == nil}, stillMoving(was, err)
 	}
 	result, whole, err := c.finish(ctx)
 	if err != nil && !whole {
@@ -116,24 +123,50 @@ func Run(ctx context.Context, source, target *sqlstore.Store, o Options) (Result
 	return result, err
 }
 
-// begin names the source, and claims the target for it.
-func (c *copier) begin(ctx context.Context) (already bool, err error) {
-	if c.run, err = c.newName(); err != nil {
-		return false, err
+// stillMoving says with the error of a copy in which state an earlier one left the source: this one has not come to where it would change that.
+func stillMoving(was sqlstore.MarkValue, err error) error {
+	switch {
+	case err == nil || was.Value == "" || errors.Is(err, ErrMovesElsewhere) || errors.Is(err, ErrBegun): // the latter say it
+		return err
+	case was.Value == sqlstore.MovingDrains:
+		return fmt.Errorf("%w; the source still gives out no mails, since an earlier copy of it broke off; `doorward db reopen` ends that", err)
 	}
-	identity, moving, err := c.identify(ctx)
+	return fmt.Errorf("%w; the source still refuses changes, since an earlier copy closed it; `doorward db reopen` ends that, where no server uses %s", err, was.Note)
+}
+
+// begin names the source, and claims the target for it. was is the state in which an earlier copy left the source.
+func (c *copier) begin(ctx context.Context) (was sqlstore.MarkValue, already bool, err error) {
+	if c.run, err = c.newName(); err != nil {
+		return was, false, err
+	}
+	identity, was, err := c.identify(ctx)
 	if err != nil {
-		return false, fmt.Errorf("the source: %w", err)
+		return was, false, fmt.Errorf("the source: %w", err)
+	}
+	if was.Value == sqlstore.MovingMoved {
+		return was, true, c.checkMoved(ctx, identity)
 	}
 	of := sqlstore.MarkValue{Value: identity, Note: "`doorward db copy` fills it from " + c.SourceName, At: c.Clock()}
 	err = c.target.BeginFilling(ctx, of, c.run)
-	if errors.Is(err, sqlstore.ErrFilledAlready) && moving.Value == sqlstore.MovingClosed {
-		return true, nil
+	if errors.Is(err, sqlstore.ErrFilledAlready) && was.Closed() {
+		return was, true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("the target: %w", err)
+		return was, false, fmt.Errorf("the target: %w", err)
 	}
-	return false, nil
+	return was, false, nil
+}
+
+// checkMoved makes sure that the target is the one that the source moved to, and not an empty one in its place: a copy into that could open the source again.
+func (c *copier) checkMoved(ctx context.Context, identity string) error {
+	marks, err := c.target.Marks(ctx)
+	if err != nil {
+		return fmt.Errorf("the target: %w", err)
+	}
+	if marks[sqlstore.MarkFilledFrom].Value != identity {
+		return fmt.Errorf("%w: it moved, and this target is not the database that it moved to; if that one is lost or thrown away, `doorward db reopen` comes first", ErrMovesElsewhere)
+	}
+	return nil
 }
 
 // identify gives the source's identity, a new one at the first copy, and whether it moves. A move that broke off is this process's from then on.
@@ -152,6 +185,8 @@ func (c *copier) identify(ctx context.Context) (identity string, moving sqlstore
 			return nil
 		case moving.Note != c.TargetName:
 			return fmt.Errorf("%w: %s; `doorward db reopen` gives that up", ErrMovesElsewhere, moving.Note)
+		case c.Prepare && moving.Value != sqlstore.MovingMoved:
+			return ErrBegun
 		}
 		m[sqlstore.MarkMovingRun] = sqlstore.MarkValue{Value: c.run, At: c.Clock()}
 		return nil
@@ -223,7 +258,25 @@ func (c *copier) finish(ctx context.Context) (result Result, whole bool, err err
 		return Result{}, errors.Is(err, auth.ErrOutcomeUnknown), fmt.Errorf("the target: %w", err)
 	}
 	result.Closed = now.Sub(closedAt)
-	return result, true, nil
+	return result, true, c.setMoved(ctx)
+}
+
+// setMoved says in the source that the target is whole, so that its servers answer nothing from it any more: what is revoked from now on would still be valid there.
+func (c *copier) setMoved(ctx context.Context) error {
+	err := c.source.UpdateMarks(ctx, func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
+		v := m[sqlstore.MarkMoving]
+		switch {
+		case !v.Closed() || v.Note != c.TargetName:
+			return ErrBothOpen
+		case v.Value == sqlstore.MovingClosed:
+			m[sqlstore.MarkMoving] = sqlstore.MarkValue{Value: sqlstore.MovingMoved, Note: c.TargetName, At: c.Clock()}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrBothOpen) {
+		return fmt.Errorf("the target is whole, but the source could not be marked as moved, so its servers still answer what only reads: %w", err)
+	}
+	return err
 }
 
 // drain lets mails and deliveries that are in hand come to their end, so that the target does not send them again.
@@ -233,8 +286,11 @@ func (c *copier) drain(ctx context.Context) error {
 		return err
 	}
 	for c.Clock().Sub(begun) < drainTime {
-		inHand, err := c.source.InHand(ctx, c.Clock())
-		if err != nil || inHand == 0 {
+		inHand, err := c.inHand(ctx)
+		if err == nil && inHand == 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, auth.ErrStoreBusy) {
 			return err
 		}
 		c.Report(Progress{Step: StepDrain, Of: inHand})
@@ -245,6 +301,23 @@ func (c *copier) drain(ctx context.Context) error {
 	return nil
 }
 
+// inHand counts in the serial order of changes, so that a claim that has not seen the mark is counted, or makes this busy.
+func (c *copier) inHand(ctx context.Context) (n int64, err error) {
+	snapshot, err := c.source.Snapshot(ctx, sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		return 0, fmt.Errorf("the source: %w", err)
+	}
+	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	marks, err := snapshot.Marks(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("the source: %w", err)
+	}
+	if marks[sqlstore.MarkMoving].Note != c.TargetName {
+		return 0, ErrReopened
+	}
+	return snapshot.InHand(ctx, c.Clock())
+}
+
 // setMoving sets the phase, and gives when it was set first.
 func (c *copier) setMoving(ctx context.Context, phase string) (since time.Time, err error) {
 	err = c.source.UpdateMarks(ctx, func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
@@ -252,7 +325,7 @@ func (c *copier) setMoving(ctx context.Context, phase string) (since time.Time, 
 		if moves && m[sqlstore.MarkMovingRun].Value != c.run {
 			return sqlstore.ErrOtherRun
 		}
-		if v.Value != phase && v.Value != sqlstore.MovingClosed { // from closed there is no way back to draining
+		if v.Value != phase && !v.Closed() { // from closed there is no way back to draining
 			v = sqlstore.MarkValue{Value: phase, Note: c.TargetName, At: c.Clock()}
 		}
 		m[sqlstore.MarkMoving], since = v, v.At
@@ -269,7 +342,7 @@ func (c *copier) checkClosed(marks map[sqlstore.Mark]sqlstore.MarkValue, err err
 	if err != nil {
 		return fmt.Errorf("the source: %w", err)
 	}
-	if m := marks[sqlstore.MarkMoving]; m.Value != sqlstore.MovingClosed || m.Note != c.TargetName {
+	if m := marks[sqlstore.MarkMoving]; !m.Closed() || m.Note != c.TargetName {
 		return ErrReopened
 	}
 	return nil

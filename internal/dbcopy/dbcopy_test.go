@@ -116,6 +116,9 @@ func TestCopy(t *testing.T) {
 		if err := addProject(t.Context(), to.served(t), "late"); err != nil {
 			t.Errorf("the target: %v", err)
 		}
+		if moved, err := from.store.MovedTo(t.Context()); err != nil || moved != to.name {
+			t.Errorf("the source says that it moved to %q, %v", moved, err)
+		}
 		again, err := Run(t.Context(), from.store, to.store, options(from, to, nil))
 		if err != nil || !again.Already {
 			t.Errorf("again: %+v, %v", again, err)
@@ -466,4 +469,146 @@ func finish(ctx context.Context, tx auth.Tx, mails []auth.OutboxMail) error {
 		}
 	}
 	return nil
+}
+
+func setMark(t *testing.T, d database, value string, to database) {
+	t.Helper()
+	err := d.store.UpdateMarks(t.Context(), func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
+		m[sqlstore.MarkMoving] = sqlstore.MarkValue{Value: value, Note: to.name, At: time.Now()}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy that was killed between the end of the target and the word to the source is brought to its end by the next one.
+func TestMoveIsBroughtToItsEnd(t *testing.T) {
+	from, to, empty := newDatabase(t, "SQLite"), newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
+	storetest.Fill(t, from.store, "one")
+	if _, err := Run(t.Context(), from.store, to.store, options(from, to, nil)); err != nil {
+		t.Fatal(err)
+	}
+	setMark(t, from, sqlstore.MovingClosed, to)
+	again, err := Run(t.Context(), from.store, to.store, options(from, to, nil))
+	if moved, _ := from.store.MovedTo(t.Context()); err != nil || !again.Already || moved != to.name {
+		t.Errorf("%+v, %v, moved to %q", again, err, moved)
+	}
+	// An empty database in the place of the target is not filled anew: where that failed, the source would be opened again.
+	if _, err := Run(t.Context(), from.store, empty.store, options(from, to, nil)); !errors.Is(err, ErrMovesElsewhere) {
+		t.Errorf("into another database of the same name: %v", err)
+	}
+}
+
+// What an earlier copy left of the source is said with the error of a later one, and is not prepared.
+func TestStateOfTheSourceIsSaid(t *testing.T) {
+	from, to := newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
+	storetest.Fill(t, from.store, "one")
+	for phase, want := range map[string]string{sqlstore.MovingDrains: "still gives out no mails", sqlstore.MovingClosed: "still refuses changes"} {
+		setMark(t, from, phase, to)
+		prepare := options(from, to, nil)
+		prepare.Prepare = true
+		if _, err := Run(t.Context(), from.store, to.store, prepare); !errors.Is(err, ErrBegun) {
+			t.Errorf("%s, prepare: %v", phase, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := Run(ctx, from.store, to.store, options(from, to, func(Progress) { cancel() }))
+		cancel()
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s, interrupted: %v", phase, err)
+		}
+	}
+	other := newDatabase(t, "SQLite")
+	storetest.Fill(t, other.store, "three")
+	if _, err := Run(t.Context(), from.store, other.store, options(from, to, nil)); !errors.Is(err, sqlstore.ErrNotEmpty) || !strings.Contains(err.Error(), "still refuses changes") {
+		t.Errorf("a target with data: %v", err)
+	}
+}
+
+// A source that is opened again in the last instant is told of loudly.
+func TestBothOpenIsSaid(t *testing.T) {
+	from, to := newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
+	storetest.Fill(t, from.store, "one")
+	o := options(from, to, nil)
+	ending := false
+	o.Report = func(p Progress) { ending = p.Step == StepVerify && p.Table == lastTable() }
+	o.Clock = func() time.Time { // asked between the last look at the source and the end of the target
+		if ending {
+			if _, err := Reopen(t.Context(), from.store, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return time.Now()
+	}
+	if _, err := Run(t.Context(), from.store, to.store, o); !errors.Is(err, ErrBothOpen) {
+		t.Error(err)
+	}
+}
+
+// A claim that began before the mark, and is not committed when the mails in hand are counted, is waited for or fails.
+func TestClaimInFlightIsNotSentTwice(t *testing.T) {
+	from, to := newDatabase(t, "PostgreSQL"), newDatabase(t, "SQLite")
+	ctx := t.Context()
+	storetest.Fill(t, from.store, "one")
+	err := from.store.Update(ctx, func(tx auth.Tx) error {
+		return tx.CreateMail(ctx, auth.OutboxMail{Project: "one", ID: "due", State: auth.MailQueued, NextAttemptAt: time.Now(), CreatedAt: time.Now()})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := from.served(t)
+	claimed, drained := make(chan struct{}), make(chan struct{})
+	var mails []auth.OutboxMail
+	result := make(chan error, 1)
+	go func() {
+		tries := 0
+		result <- server.Update(ctx, func(tx auth.Tx) (err error) {
+			mails, err = tx.ClaimMail(ctx, "one", "worker", time.Now(), time.Now().Add(time.Hour), 9, true)
+			if tries++; tries == 1 {
+				close(claimed)
+				<-drained
+			}
+			return err
+		})
+	}()
+	<-claimed
+	c := &copier{Options: options(from, to, nil), source: from.store, target: to.store, run: "this"}
+	if _, err := c.setMoving(ctx, sqlstore.MovingDrains); err != nil {
+		t.Fatal(err)
+	}
+	n, counted := c.inHand(ctx)
+	close(drained)
+	if err := <-result; err == nil && len(mails) > 0 && counted == nil && n == 0 {
+		t.Errorf("%d mails were given out that were not counted", len(mails))
+	}
+}
+
+// Counts of limits are not serializable, and one can be committed after the source closed. It is not in the target, and the copy does not fail of it.
+func TestLateCountDoesNotFailACopy(t *testing.T) {
+	from, to := newDatabase(t, "PostgreSQL"), newDatabase(t, "PostgreSQL")
+	ctx := t.Context()
+	storetest.Fill(t, from.store, "one")
+	server := from.served(t)
+	begun, closed, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		tries := 0
+		result <- server.Count(ctx, func(l auth.Limits) error {
+			if tries++; tries == 1 {
+				close(begun)
+				<-closed
+			}
+			_, err := l.TakeLimit(ctx, "one", "late", time.Now(), time.Minute, 3)
+			return err
+		})
+	}()
+	<-begun
+	_, err := Run(ctx, from.store, to.store, options(from, to, atLast(StepLast, "limits", func() {
+		close(closed)
+		if err := <-result; err != nil {
+			t.Errorf("the count: %v", err)
+		}
+	})))
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -53,7 +53,11 @@ func (s *Server) surface(name string, h http.Handler) http.Handler {
 	if s.tracer != nil {
 		around = append(around, web.Tracing(s.tracer))
 	}
-	return web.Chain(h, append(around, recovered, web.SecureHeaders)...)
+	around = append(around, recovered, web.SecureHeaders)
+	if name != "health" {
+		around = append(around, s.unlessMoved)
+	}
+	return web.Chain(h, around...)
 }
 
 // recovered answers a panic outside of the surfaces' own handlers, so that it costs one request (P46).

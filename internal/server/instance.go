@@ -166,7 +166,7 @@ func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, admi
 // Moving tells where the data of a database that takes no changes any more went; "" while it takes them.
 func (i *Instance) Moving(ctx context.Context) (to string, err error) {
 	marks, err := i.store.Marks(ctx)
-	if m := marks[sqlstore.MarkMoving]; err == nil && m.Value == sqlstore.MovingClosed {
+	if m := marks[sqlstore.MarkMoving]; err == nil && m.Closed() {
 		return m.Note, nil
 	}
 	return "", err

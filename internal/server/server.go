@@ -28,6 +28,7 @@ type Server struct {
 	ready    http.Handler
 
 	connections atomic.Int64 // open
+	moved       atomic.Bool  // the database; see lookForMove
 	failures    *prometheus.CounterVec
 	certs       certs.Source // nil: plain HTTP
 	backups     *schedule    // nil where none are made by schedule
@@ -60,7 +61,10 @@ func New(ctx context.Context, i *Instance) (*Server, error) {
 	if s.certs != nil {
 		s.metrics.Registerer().MustRegister(certificateCollector{s.certs, i.config.Clock})
 	}
-	s.ready = web.Readyz(readyTimeout, web.Check{Name: "database", Run: i.Admin.Ready})
+	s.ready = web.Readyz(readyTimeout, web.Check{Name: "database", Run: i.ready})
+	if err := s.lookForMove(ctx); err != nil {
+		return nil, err
+	}
 	s.handler = s.newHandler()
 	return s, nil
 }
@@ -94,6 +98,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	})
 	background.Go(func() { s.repeat(ctx, workSweep, sweepEvery, s.sweep) })
 	background.Go(func() { s.repeat(ctx, workKeys, keysDueEvery, s.rotateKeys) })
+	background.Go(func() { s.repeat(ctx, workMove, moveLookEvery, s.lookForMove) })
 	background.Go(func() { s.repeat(ctx, workMemory, releaseEvery, s.releaseMemory) })
 	if s.backups != nil {
 		background.Go(func() { s.repeat(ctx, workBackup, backupLook, s.backups.run) })

@@ -22,6 +22,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/breached"
+	"github.com/doorward/doorward/internal/sqlstore"
 )
 
 // lockedBuffer is a log that several goroutines write.
@@ -188,6 +189,39 @@ func TestReadyz(t *testing.T) {
 	}
 	if w := answer(s.Handler(), request("GET", "localhost", "/readyz", "")); w.Code != 503 || !strings.Contains(w.Body.String(), `"failed":["database"]`) {
 		t.Errorf("readyz: %d %s", w.Code, w.Body)
+	}
+	if w := answer(s.Handler(), request("GET", "localhost", "/healthz", "")); w.Code != 200 {
+		t.Errorf("healthz: %d", w.Code)
+	}
+}
+
+// TestMovedDatabase: what is revoked in the database that this one moved to is still valid in this one, so nothing is answered from it (P20, P21).
+func TestMovedDatabase(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, testConfig(t))
+	paths := []string{"/api/v1/jwks", "/admin/v1/projects", "/sign-in", "/readyz"}
+	set := func(phase string) {
+		t.Helper()
+		err := s.instance.store.UpdateMarks(t.Context(), func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
+			m[sqlstore.MarkMoving] = sqlstore.MarkValue{Value: phase, Note: "elsewhere", At: time.Now()}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.attempt(t.Context(), workMove, s.lookForMove)
+	}
+	set(sqlstore.MovingClosed)
+	for _, path := range paths {
+		if w := answer(s.Handler(), request("GET", "localhost", path, "")); w.Code == 503 {
+			t.Errorf("%s while the move is at work: %d", path, w.Code)
+		}
+	}
+	set(sqlstore.MovingMoved)
+	for _, path := range paths {
+		if w := answer(s.Handler(), request("GET", "localhost", path, "")); w.Code != 503 {
+			t.Errorf("%s after the move: %d", path, w.Code)
+		}
 	}
 	if w := answer(s.Handler(), request("GET", "localhost", "/healthz", "")); w.Code != 200 {
 		t.Errorf("healthz: %d", w.Code)

@@ -18,7 +18,7 @@ type Mark string
 const (
 	// MarkIdentity has a random value that tells this database from all others. It is set when a copy of it begins.
 	MarkIdentity Mark = "identity"
-	// MarkMoving is set while the database is left for another, which its note names. Its value is a phase, MovingDrains or MovingClosed.
+	// MarkMoving is set while the database is left for another, which its note names. Its value is a phase, such as MovingDrains.
 	MarkMoving Mark = "moving"
 	// MarkMovingRun names the process that moves it now.
 	MarkMovingRun Mark = "moving_run"
@@ -35,6 +35,7 @@ const (
 const (
 	MovingDrains = "drains" // mails and webhook deliveries are not given out any more; all else goes on
 	MovingClosed = "closed" // every change is refused, in all processes, from the commit of this mark on
+	MovingMoved  = "moved"  // likewise, and servers answer nothing from it any more: the other database is whole
 )
 
 // MarkValue is what a mark holds.
@@ -43,6 +44,9 @@ type MarkValue struct {
 	Note  string // for people; no secret
 	At    time.Time
 }
+
+// Closed tells of a [MarkMoving] whether the database refuses changes.
+func (v MarkValue) Closed() bool { return v.Value == MovingClosed || v.Value == MovingMoved }
 
 // ErrMoving means that the database takes no changes because its data moves to another one. It is an [auth.ErrStoreBusy]: reads go on, and nothing was changed.
 var ErrMoving = fmt.Errorf("%w: the database moves, and takes no changes", auth.ErrStoreBusy)
@@ -131,7 +135,7 @@ func checkOpen(ctx context.Context, q *querier) error {
 		switch {
 		case m.name == MarkFilling:
 			return fmt.Errorf("%w: %w (%s)", auth.ErrStoreBusy, ErrFilling, m.Note)
-		case m.Value == MovingClosed:
+		case m.Closed():
 			return fmt.Errorf("%w: it goes to %s; start the servers on that one, or give the move up with `doorward db reopen`", ErrMoving, m.Note)
 		}
 	}
@@ -147,6 +151,15 @@ func (r reader) givesWorkOut(ctx context.Context) (bool, error) {
 	return false, err
 }
 
+// MovedTo tells to which database the data of this one moved, in words for people; "" where it did not. As [Store.Ping] it waits behind no other reader.
+func (s *Store) MovedTo(ctx context.Context) (string, error) {
+	to, err := get(ctx, s.probe, value[string], `SELECT note FROM database_marks WHERE name = $1 AND value = $2`, MarkMoving, MovingMoved)
+	if errors.Is(err, auth.ErrNotFound) {
+		return "", nil
+	}
+	return to, err
+}
+
 // refuseFilling refuses to serve a database that is not whole.
 func (s *Store) refuseFilling(ctx context.Context) error {
 	marks, err := s.Marks(ctx)
@@ -159,9 +172,10 @@ func (s *Store) refuseFilling(ctx context.Context) error {
 	return nil
 }
 
-// InHand counts the mails and webhook deliveries that a worker has in hand at an instant.
-func (s *Store) InHand(ctx context.Context, now time.Time) (int64, error) {
-	return get(ctx, s.reader.q, value[int64], `SELECT (SELECT COUNT(*) FROM outbox WHERE state = $1 AND lease_until > $3)
+// InHand counts the mails and webhook deliveries that a worker has in hand at an instant. That none was claimed by a change that the snapshot does not see is sure
+// once a serializable one that sees [MarkMoving] is closed without an error.
+func (s *Snapshot) InHand(ctx context.Context, now time.Time) (int64, error) {
+	return get(ctx, s.q, value[int64], `SELECT (SELECT COUNT(*) FROM outbox WHERE state = $1 AND lease_until > $3)
 		+ (SELECT COUNT(*) FROM webhook_deliveries WHERE state = $2 AND lease_until > $3)`, auth.MailWorking, auth.DeliveryWorking, now)
 }
 

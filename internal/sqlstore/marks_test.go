@@ -67,12 +67,26 @@ func TestClosedDatabaseRefusesChanges(t *testing.T) {
 			if err := tryProject(t, third, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
 				t.Errorf("a change by a server that was started afterwards: %v", err)
 			}
+			mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingMoved)
+			if err := tryProject(t, server, "too-late"); !errors.Is(err, sqlstore.ErrMoving) {
+				t.Errorf("a change after the move: %v", err)
+			}
 			mark(t, mover, sqlstore.MarkMoving, "")
 			if err := tryProject(t, server, "again"); err != nil {
 				t.Errorf("after it was given up: %v", err)
 			}
 		})
 	}
+}
+
+func inHand(t *testing.T, s *sqlstore.Store) (int64, error) {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		return 0, err
+	}
+	n, err := snapshot.InHand(t.Context(), noon)
+	return n, errors.Join(err, snapshot.Close())
 }
 
 func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
@@ -106,7 +120,7 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 		if mails, deliveries := claim(); mails != 0 || deliveries != 0 {
 			t.Errorf("while it drains: %d mails, %d deliveries", mails, deliveries)
 		}
-		before, err := s.InHand(ctx, noon)
+		before, err := inHand(t, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +129,7 @@ func TestDrainingDatabaseGivesOutNoWork(t *testing.T) {
 		if mails == 0 || deliveries == 0 {
 			t.Errorf("afterwards: %d mails, %d deliveries", mails, deliveries)
 		}
-		if after, err := s.InHand(ctx, noon); err != nil || after != int64(mails+deliveries) || before >= after {
+		if after, err := inHand(t, s); err != nil || after != int64(mails+deliveries) || before >= after {
 			t.Errorf("in hand: %d and then %d, want %d (%v)", before, after, mails+deliveries, err)
 		}
 	})
@@ -184,5 +198,43 @@ func TestClosingMissesNoChange(t *testing.T) {
 	t.Logf("the change: %v; the snapshot: seen %v, %v", change, seen, reading)
 	if change == nil && reading == nil && !seen {
 		t.Error("a change was acknowledged that the snapshot misses")
+	}
+}
+
+// What a serializable snapshot read holds once it is closed without an error, also against a change that writes only afterwards.
+func TestClosedSnapshotMissesNoChange(t *testing.T) {
+	url := pgtest.URL(t)
+	server, mover := openStore(t, url), openStore(t, url)
+	begun, read := make(chan struct{}), make(chan struct{})
+	result := make(chan error, 1)
+	go func() {
+		tries := 0
+		result <- server.Update(t.Context(), func(tx auth.Tx) error {
+			if tries++; tries == 1 {
+				close(begun)
+				<-read
+			}
+			return tx.CreateProject(t.Context(), auth.Project{ID: "in-between", CreatedAt: noon})
+		})
+	}()
+	<-begun
+	mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingClosed)
+	snapshot, err := mover.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if marks, err := snapshot.Marks(t.Context()); err != nil || marks[sqlstore.MarkMoving].Value != sqlstore.MovingClosed {
+		t.Fatal(marks, err)
+	}
+	projects, _ := sqlstore.TableNamed("projects")
+	rows, err := snapshot.Count(t.Context(), projects, sqlstore.Range{})
+	if err := errors.Join(err, snapshot.Close()); err != nil {
+		t.Fatal(err)
+	}
+	close(read)
+	if err := <-result; err == nil && rows == 0 {
+		t.Error("a change was acknowledged that the snapshot misses")
+	} else if !errors.Is(err, sqlstore.ErrMoving) {
+		t.Error(err)
 	}
 }

@@ -88,6 +88,9 @@ const (
 // migrate brings the schema to the newest version, under a lock that all processes share. Only forward: on a database that is newer than this binary, the binary runs
 // where the newer release said that it may, and is refused elsewhere. Where the version is the newest already, it costs one read.
 func migrate(ctx context.Context, db *sql.DB, e *engine, o Options) error {
+	if o.asIs {
+		return nil
+	}
 	files := o.migrations
 	if files == nil {
 		files = migrationFiles

@@ -30,6 +30,7 @@ type Options struct {
 	// the migration with nothing changed. nil does nothing.
 	BeforeMigrate func(ctx context.Context, from, to int64) error
 
+	asIs       bool  // leaves the schema as it is; see LookAt
 	migrations fs.FS // of tests, in place of the program's own
 	// Log takes what no caller is told: the beginning and the end of an outage. nil logs nothing.
 	Log *slog.Logger

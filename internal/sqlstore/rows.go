@@ -213,11 +213,15 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 	if err != nil {
 		return nil, errors.Join(postgresEngine.translate(err), conn.Close())
 	}
-	end := func() error {
-		_ = transaction.Rollback() // it only read
-		return conn.Close()
-	}
 	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
+	// What a serializable transaction read is proven by its commit alone: PostgreSQL forgets the reads of one that rolls back, and a change that they contradict passes.
+	end := func() error {
+		if q.failed != nil {
+			_ = transaction.Rollback()
+			return conn.Close()
+		}
+		return errors.Join(postgresEngine.translate(transaction.Commit()), conn.Close())
+	}
 	for _, statement := range snapshotTimes {
 		if _, err := q.exec(ctx, statement); err != nil {
 			return nil, errors.Join(err, end())
@@ -226,7 +230,7 @@ func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Sn
 	return &Snapshot{q, end}, nil
 }
 
-// Close ends the snapshot.
+// Close ends the snapshot. Of a serializable one, what was read holds only where this gives no error; it gives [auth.ErrStoreBusy] where a change was in the way.
 func (s *Snapshot) Close() error { return s.close() }
 
 // Schema gives the number of the last migration that the database has.
@@ -404,9 +408,15 @@ func (t Table) onConflict(b *builder, c OnConflict) {
 // Delete deletes the rows with the keys, and what belongs to them. It gives how many there were.
 func (w *RowWriter) Delete(ctx context.Context, t Table, keys [][]any) (int64, error) {
 	var deleted int64
-	for _, key := range keys {
+	for chunk := range slices.Chunk(keys, statementRows) {
 		var b builder
-		b.write(`DELETE FROM `, t.Name, ` WHERE (`, t.names(t.Key), `) = (`, b.list(key), `)`)
+		b.write(`DELETE FROM `, t.Name, ` WHERE `)
+		for i, key := range chunk {
+			if i > 0 {
+				b.write(` OR `)
+			}
+			t.hasKey(&b, key)
+		}
 		n, err := w.q.exec(ctx, b.text.String(), b.args...)
 		if err != nil {
 			return deleted, fmt.Errorf("deleting from %s: %w", t.Name, err)
@@ -414,6 +424,18 @@ func (w *RowWriter) Delete(ctx context.Context, t Table, keys [][]any) (int64, e
 		deleted += n
 	}
 	return deleted, nil
+}
+
+// hasKey compares column by column: both engines look each of a chain of such terms up in the index, and know the types of its parameters.
+func (t Table) hasKey(b *builder, key []any) {
+	for i, place := range t.Key {
+		word := ` AND `
+		if i == 0 {
+			word = `(`
+		}
+		b.write(word, t.Columns[place].Name, ` = `, b.arg(key[i]))
+	}
+	b.write(`)`)
 }
 
 // check refuses rows that are not of the table: they may come from a file.
