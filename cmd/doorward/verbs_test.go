@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/adminapi"
 )
@@ -255,9 +256,12 @@ func TestMailVerbs(t *testing.T) {
 	c.ok("project", "create", "shop")
 	c.ok("user", "invite", "ada@example.com", "--project", "shop")
 	c.ok("user", "invite", "bob@example.com")
-	c.serve(t).stop(t) // its worker keeps them, as there is no SMTP server
+	s := c.serve(t) // its worker keeps them, as there is no SMTP server
 	var all, shop []adminapi.Mail
-	c.json(&all, "mail", "list", "--state", "kept")
+	for deadline := time.Now().Add(time.Minute); len(all) < 2 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		c.json(&all, "mail", "list", "--state", "kept")
+	}
+	s.stop(t)
 	c.json(&shop, "mail", "list", "--project", "shop")
 	if len(all) != 2 || len(shop) != 1 || shop[0].To != "ada@example.com" || shop[0].Kind != "invite" {
 		t.Fatalf("mails are %+v and %+v", all, shop)

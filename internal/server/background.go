@@ -62,6 +62,9 @@ func (s *Server) repeat(ctx context.Context, name string, interval time.Duration
 			return
 		case <-ticker.C:
 		}
+		if ctx.Err() != nil { // both may be ready
+			return
+		}
 	}
 }
 
