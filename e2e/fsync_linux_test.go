@@ -13,7 +13,6 @@ import (
 // TestLogSyncFails: while no sync of the database's log succeeds, nothing is acknowledged; afterwards the server heals by itself, and a kill loses
 // nothing (P48, P50, P52).
 func TestLogSyncFails(t *testing.T) {
-	t.Parallel()
 	s := ownServer(t, serverOptions{adminToken: randomSecret("admin"), publicURL: "https://auth.example.test"})
 	p := s.newProject(t, "documented", mailURLs...)
 	acknowledged := []account{p.signUp(t)}
@@ -50,7 +49,6 @@ var (
 // So the next commit must write every byte of the log again, from where the failed one began: what was acknowledged before is never written to, and nothing
 // of the failed commit is believed.
 func TestFailedFramesAreWrittenAgain(t *testing.T) {
-	t.Parallel()
 	s := ownServer(t, serverOptions{adminToken: randomSecret("admin"), publicURL: "https://auth.example.test"})
 	p := s.newProject(t, "documented", mailURLs...)
 	acknowledged := []account{p.signUp(t)}
@@ -92,7 +90,6 @@ func TestFailedFramesAreWrittenAgain(t *testing.T) {
 // TestFileSyncFails: while no sync of the database file itself succeeds, the log keeps everything: it is not begun anew, commits go on, and once syncs
 // succeed again the whole log is copied.
 func TestFileSyncFails(t *testing.T) {
-	t.Parallel()
 	s := ownServer(t, serverOptions{adminToken: randomSecret("admin"), publicURL: "https://auth.example.test"})
 	p := s.newProject(t, "documented", mailURLs...)
 	acknowledged := []account{p.signUp(t)}

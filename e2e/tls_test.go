@@ -204,7 +204,6 @@ func TestWildcardByDNS(t *testing.T) {
 
 // Processes on one database order one certificate for all, whichever of them the CA finds, and each has it.
 func TestProcessesShareCertificates(t *testing.T) {
-	t.Parallel()
 	port := mustFreePort(t)
 	ca := startPebble(t, pebbleOptions{names: startNameServer(t), tlsPort: port})
 	roots := ca.roots(t)
