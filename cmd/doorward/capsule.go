@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -164,23 +163,11 @@ func (c projectImportCmd) Run(a *app, group *projectCmd) (err error) {
 }
 
 // onDatabase opens the database that the flags name, as an operator. A capsule holds every secret of a project, so it does not go through the API.
-func (a *app) onDatabase(f reachFlags, do func(*server.Instance, auth.Caller) error) (err error) {
+func (a *app) onDatabase(f reachFlags, do func(*server.Instance, auth.Caller) error) error {
 	if f.Server != "" || f.AdminToken != "" || a.env["DOORWARD_SERVER"] != "" && f.Data == "" && f.Database == "" && f.Config == "" {
 		return usageError("this works on the data directory or the database; run it where they are, with --data or --database")
 	}
-	c := loadConfig(a.flags, a.env)
-	c.useRecordedPublicURL()
-	if err := c.err(); err != nil {
-		return err
-	}
-	if err := c.checkDataThere(); err != nil {
-		return err
-	}
-	c.inject(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-	instance, err := server.Open(a.ctx, c.server)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, instance.Close()) }()
-	return do(instance, instance.Service.LocalOperator(auth.Caller{}))
+	return a.withInstance(func(instance *server.Instance) error {
+		return do(instance, instance.Service.LocalOperator(auth.Caller{}))
+	})
 }

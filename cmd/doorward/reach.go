@@ -70,7 +70,14 @@ func (a *app) clientToken() (string, error) {
 }
 
 // reachData opens the data directory and serves the admin API in this process.
-func (a *app) reachData(do func(c *adminapi.Client) error) (err error) {
+func (a *app) reachData(do func(c *adminapi.Client) error) error {
+	return a.withInstance(func(instance *server.Instance) error {
+		return do(adminapi.NewClient(&url.URL{Scheme: "http", Host: "localhost"}, "", adminapi.InProcess(instance.LocalAdmin())))
+	})
+}
+
+// withInstance opens what the flags name, beside servers that may run on it.
+func (a *app) withInstance(do func(*server.Instance) error) (err error) {
 	c := loadConfig(a.flags, a.env)
 	c.useRecordedPublicURL()
 	if err := c.err(); err != nil {
@@ -86,7 +93,7 @@ func (a *app) reachData(do func(c *adminapi.Client) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, instance.Close()) }()
-	return do(adminapi.NewClient(&url.URL{Scheme: "http", Host: "localhost"}, "", adminapi.InProcess(instance.LocalAdmin())))
+	return do(instance)
 }
 
 // inject gives the server the world outside.

@@ -504,7 +504,8 @@ func TestMoveIsBroughtToItsEnd(t *testing.T) {
 func TestStateOfTheSourceIsSaid(t *testing.T) {
 	from, to := newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
 	storetest.Fill(t, from.store, "one")
-	for phase, want := range map[string]string{sqlstore.MovingDrains: "still gives out no mails", sqlstore.MovingClosed: "still refuses changes"} {
+	for _, left := range []struct{ phase, want string }{{sqlstore.MovingDrains, "still gives out no mails"}, {sqlstore.MovingClosed, "still refuses changes"}} {
+		phase, want := left.phase, left.want
 		setMark(t, from, phase, to)
 		prepare := options(from, to, nil)
 		prepare.Prepare = true

@@ -276,7 +276,6 @@ func TestMissingStandby(t *testing.T) {
 	url := server.CreateDatabase("shop", server.Address(), "statement_timeout", "1500ms")
 	openURL(t, url, 1)
 	for _, statement := range []string{
-		"ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
 		"ALTER ROLE postgres SET synchronous_commit = 'local'",
 		"ALTER ROLE postgres SET client_min_messages = 'error'",
 	} {
@@ -284,7 +283,7 @@ func TestMissingStandby(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	server.SQL("postgres", "SELECT pg_reload_conf()")
+	server.LoseStandby()
 	s := openURL(t, url, 2)
 	for i := range 3 {
 		id := fmt.Sprintf("alone%d", i)

@@ -102,11 +102,9 @@ func TestCommitUnderWayIsOfUnknownOutcome(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			// The commit waits for a standby that is not there.
-			server.SQL("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-			server.SQL("postgres", "SELECT pg_reload_conf()")
+			server.LoseStandby()
 			var runs atomic.Int32
-			changed := make(chan error)
+			changed := make(chan error, 1)
 			go func() {
 				changed <- s.Update(t.Context(), func(tx auth.Tx) error {
 					runs.Add(1)
@@ -114,6 +112,9 @@ func TestCommitUnderWayIsOfUnknownOutcome(t *testing.T) {
 				})
 			}()
 			for server.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "1" {
+				if len(changed) > 0 {
+					t.Fatal("no commit waits: ", <-changed)
+				}
 				time.Sleep(10 * time.Millisecond)
 			}
 			strike(server, s)

@@ -151,6 +151,28 @@ func (s *Server) psql(database, statement string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
+// LoseStandby has every commit wait for a standby that is not there, and returns when they do: the server reads its settings some time after it was told to.
+func (s *Server) LoseStandby() {
+	s.t.Helper()
+	s.SQL("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+	s.SQL("postgres", "SELECT pg_reload_conf()")
+	for {
+		committed := make(chan error, 1)
+		go func() {
+			committed <- s.TrySQL("postgres", "SET LOCAL synchronous_commit = on; CREATE TABLE probe (); DROP TABLE probe")
+		}()
+		for len(committed) == 0 {
+			if s.SQL("postgres", "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0" {
+				<-committed
+				return
+			}
+		}
+		if err := <-committed; err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // WriteFile writes a file that the server alone may read, as a key, and gives its path.
 func (s *Server) WriteFile(name string, content []byte) string {
 	s.t.Helper()
