@@ -134,9 +134,15 @@ func TestCopyWhileServed(t *testing.T) {
 		var load sync.WaitGroup
 		var mu sync.Mutex
 		var acknowledged []auth.UserID
+		over := make(chan struct{}) // where the copy fails, nothing else ends the load
 		for worker := range 4 {
 			load.Go(func() {
 				for n := 0; ; n++ {
+					select {
+					case <-over:
+						return
+					case <-time.After(20 * time.Millisecond): // a copy on a slow machine must keep up
+					}
 					id := auth.UserID(fmt.Sprintf("user-%d-%d", worker, n))
 					err := changeSomething(t.Context(), server, id, worker, n)
 					if errors.Is(err, sqlstore.ErrMoving) {
@@ -157,6 +163,9 @@ func TestCopyWhileServed(t *testing.T) {
 		}
 		time.Sleep(300 * time.Millisecond)
 		result, err := Run(t.Context(), from.store, to.store, options(from, to, nil))
+		if err != nil {
+			close(over)
+		}
 		load.Wait()
 		if err != nil {
 			t.Fatal(err)

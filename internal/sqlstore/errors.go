@@ -134,6 +134,11 @@ func lostRace(err error) bool {
 	return errors.As(err, &e) && (e.Code == pgSerializationFailure || e.Code == pgDeadlock || e.Code == pgUniqueViolation)
 }
 
+func isUniqueViolation(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == pgUniqueViolation
+}
+
 // lostServer tells whether what was not committed may succeed on another connection: this one broke, or its server stops, or takes no writes any more. A server
 // that could not be connected to is not tried again; nor is one that did not answer in time.
 func lostServer(err error) bool {

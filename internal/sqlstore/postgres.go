@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	postgresConns     = 16
-	postgresWait      = 5 * time.Second  // for one of the connections
-	postgresShortTime = 5 * time.Second  // of what every living server does at once: BEGIN, ROLLBACK
-	postgresTxTime    = 30 * time.Second // of all statements of one try
-	postgresTriesTime = 10 * time.Second // after it no further try begins
-	postgresLostTries = 3                // of a change whose connection broke
-	postgresGrace     = 2 * time.Second  // a statement's deadline here comes so long after the server's own, which leaves the connection whole
+	postgresConns      = 16
+	postgresWait       = 5 * time.Second  // for one of the connections
+	postgresShortTime  = 5 * time.Second  // of what every living server does at once: BEGIN, ROLLBACK
+	postgresTxTime     = 30 * time.Second // of all statements of one try
+	postgresTriesTime  = 10 * time.Second // after it no further try begins
+	postgresLostTries  = 3                // of a change whose connection broke
+	postgresTakenTries = 5                // of a change whose unique values are taken: the next try sees who took them, and where it runs into them all the same they stay taken
+	postgresGrace      = 2 * time.Second  // a statement's deadline here comes so long after the server's own, which leaves the connection whole
 )
 
 // postgres runs changes on a PostgreSQL.
@@ -96,10 +97,15 @@ const (
 func (p *postgres) update(ctx context.Context, begin string, f func(*querier) error) error {
 	tries, cancel := context.WithTimeout(ctx, postgresTriesTime)
 	defer cancel()
-	lost, queued := 0, false
+	lost, taken, queued := 0, 0, false
 	for try := 1; ; try++ {
 		failed, err := p.try(ctx, begin, f)
+		if isUniqueViolation(failed) {
+			taken++
+		}
 		switch {
+		case taken == postgresTakenTries:
+			return err
 		case lostRace(failed) && !queued:
 			leave, err := p.queue(tries)
 			if err != nil {
