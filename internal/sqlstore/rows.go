@@ -188,8 +188,12 @@ func snapshotSQLite(ctx context.Context, path string) (*Snapshot, error) {
 	if err != nil {
 		return nil, errors.Join(sqliteEngine.translate(err), db.Close())
 	}
-	q := &querier{run: &prepared{on: conn}, engine: sqliteEngine}
-	end := func() error { return errors.Join(conn.Close(), db.Close()) }
+	run := &prepared{on: conn}
+	q := &querier{run: run, engine: sqliteEngine}
+	end := func() error {
+		run.close() // database/sql leaves statements of a *sql.Conn open, and with one SQLite would keep the read going, and the log
+		return errors.Join(conn.Close(), db.Close())
+	}
 	if _, err := q.exec(ctx, `BEGIN DEFERRED`); err != nil { // its state is that of the first read
 		return nil, errors.Join(err, end())
 	}
