@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -286,7 +287,11 @@ func (a *Admin) auditSettings(ctx context.Context, tx Tx, c Caller, change Proje
 	return a.audit(ctx, tx, c, EventSettingsChanged, OutcomeAllowed, "", detail...)
 }
 
-// DeleteProject removes a project and everything of it, for ever. Only for operators; the project that bare hosts serve stays. It fails with CodeNotFound and CodeInvalidArgument.
+// removalTime is how long the answer to a deletion waits for the rows. A few thousand users go in that time.
+const removalTime = 5 * time.Second
+
+// DeleteProject removes a project and everything of it, for ever: for everybody at once, while the rows of many users are left to CleanUpImports. Only for operators; the
+// project that bare hosts serve stays. It fails with CodeNotFound and CodeInvalidArgument.
 func (a *Admin) DeleteProject(ctx context.Context, c Caller) error {
 	if err := c.requireOperator(); err != nil {
 		return err
@@ -303,7 +308,23 @@ func (a *Admin) DeleteProject(ctx context.Context, c Caller) error {
 		instance.Project = nil // the record outlives the project
 		return a.audit(ctx, tx, instance, EventProjectDeleted, OutcomeAllowed, "", "project", string(id))
 	})
-	return notFound(err, "there is no such project")
+	if err != nil {
+		return notFound(err, "there is no such project")
+	}
+	a.removeRows(ctx, id)
+	return nil
+}
+
+// removeRows removes what a deleted project left. The deletion stands whether that succeeds or not.
+func (a *Admin) removeRows(ctx context.Context, id ProjectID) {
+	if a.rows == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, removalTime)
+	defer cancel()
+	if err := a.rows.AbandonProject(ctx, id, ""); err != nil {
+		a.log.InfoContext(ctx, "the rest of a deleted project is removed later", "project", string(id), "reason", err)
+	}
 }
 
 // RotateAdminToken replaces the project's admin token with immediate effect and gives the new one, which is told this once.

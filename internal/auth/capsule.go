@@ -39,9 +39,10 @@ type ProjectRows interface {
 	// WriteProject writes rows of a project that holder began, in one transaction. It fails with ErrNotFound where it did not, or a row's parent is missing; with ErrConflict where
 	// a row is there already; and with ErrMisfit where a row is of no known table or of another project.
 	WriteProject(ctx context.Context, p ProjectID, holder string, rows []ProjectRow) error
-	// AbandonProject removes what came in of a project that holder began and did not finish; holder "" is any. The id stays free.
+	// AbandonProject removes what came in of a project that holder began and did not finish; holder "" is any, and also what a deleted project left. An id that was free
+	// stays so.
 	AbandonProject(ctx context.Context, p ProjectID, holder string) error
-	// ListImports names the projects that come in, or did when their import broke off.
+	// ListImports names the projects that come in, or did when their import broke off, and the deleted ones that have rows left.
 	ListImports(ctx context.Context) ([]ProjectID, error)
 }
 
@@ -142,7 +143,7 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ro
 	return i.run(ctx, c, rows)
 }
 
-// CleanUpImports removes what imports left that broke off, and gives how many. It leaves alone those that run.
+// CleanUpImports removes what imports left that broke off, and what deleted projects left, and gives how many. It leaves alone imports that run.
 func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
 	store, err := a.projectRows()
 	if err != nil {

@@ -61,17 +61,10 @@ func (s *Service) refundSignInTry(ctx context.Context, tx Limits, c Caller, acco
 	return refundAll(ctx, tx, c, budgets)
 }
 
-// refunding is the context of a refund: a client that leaves gets it nevertheless, and an answer does not wait long for it.
-func refunding(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), refundTime)
-}
-
-const refundTime = 2 * time.Second
-
-// refundLater gives uses back after the commit of what they were counted for: inside, changes that have nothing else in common would meet on the budgets' rows.
+// refundLater gives uses back after the commit of what they were counted for: inside, changes that have nothing else in common would meet on the budgets' rows. A
+// client that leaves gets it nevertheless; what bounds it are the store's own waits, for with a shorter one right passwords would count as failures under load.
 func (s *Service) refundLater(ctx context.Context, c Caller, budgets []budget) {
-	ctx, cancel := refunding(ctx)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	if err := s.store.Count(ctx, func(l Limits) error { return refundAll(ctx, l, c, budgets) }); err != nil {
 		s.log.WarnContext(ctx, "a right password stays counted as a failure", "error", err)
 	}
@@ -134,8 +127,7 @@ func (s *Service) guarded(ctx context.Context, c Caller, event Event, work func(
 	if isWrongGuess(err) {
 		return err
 	}
-	ctx, cancel := refunding(ctx)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx) // as in refundLater
 	if refund := s.store.Count(ctx, func(tx Limits) error { return refundAll(ctx, tx, c, guessBudgets(c)) }); refund != nil && err == nil {
 		s.log.WarnContext(ctx, "a use that did no harm stays counted", "error", refund) // the work is done and committed: its answer stands
 	}

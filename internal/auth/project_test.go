@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,6 +72,49 @@ func TestDeleteProject(t *testing.T) {
 		t.Errorf("audit %+v, %v", records, err)
 	}
 	h.want(h.admin.DeleteProject(h.ctx, h.LocalOperator(auth.Caller{Project: &auth.Project{ID: auth.DefaultProject}})), auth.CodeInvalidArgument)
+	if n, err := h.store.CountUsers(h.ctx, h.id); err != nil || n != 0 {
+		t.Errorf("%d users are left, %v", n, err)
+	}
+}
+
+// Where a server ends, or has no time, between the deletion of a project and that of its rows, nobody finds it, and the sweep finishes.
+func TestDeletedProjectIsSwept(t *testing.T) {
+	h := newHarness(t, documented)
+	h.signUp(ada)
+	ended, cancel := context.WithCancel(h.ctx)
+	wrap := func(tx auth.Tx) auth.Tx { return endingTx{tx, cancel} }
+	h.store.once.Store(true)
+	h.store.tx.Store(&wrap)
+	h.must(h.admin.DeleteProject(ended, h.LocalOperator(h.anyone())))
+	h.store.tx.Store(nil)
+	if n, err := h.store.CountUsers(h.ctx, h.id); err != nil || n != 1 {
+		t.Fatalf("%d users are left, %v; the test wants them to be", n, err)
+	}
+	_, err := h.Project(h.ctx, h.id)
+	h.want(err, auth.CodeProjectNotFound)
+	if projects, err := h.admin.ListProjects(h.ctx, h.operator(), "", 9); err != nil || len(projects) != 0 {
+		t.Errorf("%d projects are listed, %v", len(projects), err)
+	}
+	if n, err := h.admin.CleanUpImports(h.ctx); err != nil || n != 1 {
+		t.Errorf("%d projects are cleaned up, %v", n, err)
+	}
+	if n, err := h.store.CountUsers(h.ctx, h.id); err != nil || n != 0 {
+		t.Errorf("%d users are left, %v", n, err)
+	}
+	_, _, err = h.admin.CreateProject(h.ctx, h.operator(), auth.NewProject{ID: string(h.id)})
+	h.want(err, auth.CodeConflict)
+}
+
+// endingTx ends a server right after a change.
+type endingTx struct {
+	auth.Tx
+	end func()
+}
+
+func (tx endingTx) CreateAudit(ctx context.Context, r auth.AuditRecord) error {
+	err := tx.Tx.CreateAudit(ctx, r)
+	tx.end()
+	return err
 }
 
 // Changes of different settings at once are all kept.

@@ -152,10 +152,11 @@ func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshTok
 		if lost = errors.Is(err, ErrNotFound); lost {
 			// Somebody else rotated it at the same moment, perhaps in this very commit: only here is that seen, and only after it may it be told.
 			stored, err := tx.GetRefreshToken(ctx, row.Project, row.Hash)
-			if err == nil { // else the callback may run again, and needs the row that it began with
-				row = stored
+			if err != nil { // the callback may run again, and needs the row that it began with
+				return err
 			}
-			return err
+			row = stored
+			return s.stillLives(ctx, tx, c, session)
 		}
 		if err != nil {
 			return err
@@ -178,6 +179,15 @@ func (s *Service) nextRefreshToken(ctx context.Context, c Caller, row RefreshTok
 		return next, nil
 	}
 	return s.repeatedRefresh(ctx, c, row, session, presented)
+}
+
+// stillLives fails with errSessionEnded, or ErrNotFound, where the session ended since it was read.
+func (s *Service) stillLives(ctx context.Context, tx Tx, c Caller, session Session) error {
+	stored, err := tx.GetSession(ctx, session.Project, session.ID)
+	if err == nil && stored.ended(c.Project.Settings, s.now()) {
+		return errSessionEnded
+	}
+	return err
 }
 
 // touchSession notes the use of a session, and records it, at most once in touchEvery.

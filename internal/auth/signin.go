@@ -117,8 +117,7 @@ func (s *Service) finishSignIn(ctx context.Context, c Caller, checked User, reha
 	case CodeOf(err) == CodeUserDisabled, CodeOf(err) == CodeInvalidCredentials:
 		return Tokens{}, s.deny(ctx, c, EventSignIn, checked.ID, AsError(err))
 	case err != nil: // as when a blocking hook refuses or fails: the password was right
-		ctx, cancel := refunding(ctx)
-		defer cancel()
+		ctx := context.WithoutCancel(ctx) // as in refundLater
 		if refund := s.store.Count(ctx, func(l Limits) error { return s.refundSignInTry(ctx, l, c, accountName(checked)) }); refund != nil {
 			s.log.WarnContext(ctx, "a right password stays counted as a failure", "error", refund)
 		}

@@ -110,7 +110,7 @@ type Tx interface {
 	CreateProject(ctx context.Context, p Project) error
 	// UpdateProject writes all fields but ID and CreatedAt, and sets Version one higher than it was stored.
 	UpdateProject(ctx context.Context, p Project) error
-	// DeleteProject removes the project and everything of it; the id stays taken for ever.
+	// DeleteProject hides the project from everybody at once, for ever, and its id stays taken. Its rows stay until [ProjectRows.AbandonProject]. It fails with ErrNotFound.
 	DeleteProject(ctx context.Context, id ProjectID, now time.Time) error
 
 	// CreateUser fails with ErrConflict where the uid or the email is taken.

@@ -98,10 +98,11 @@ type copier struct {
 	Options
 	source, target *sqlstore.Store
 	run            string // names this process in the target
+	moves          bool   // the source had the mark of the move when this process last set or saw it: where it is gone, somebody gave the move up
 }
 
 // Run copies the source to the target, which is empty or was begun by a copy of the same source. A copy that was killed goes on when it is run again. Where it
-// fails, the source takes changes again.
+// fails, the source takes changes again; unless an earlier copy was killed that had closed it, and this one fails before it comes to that itself. The error says so.
 func Run(ctx context.Context, source, target *sqlstore.Store, o Options) (Result, error) {
 	c := &copier{Options: o, source: source, target: target}
 	was, already, err := c.begin(ctx)
@@ -143,6 +144,7 @@ func (c *copier) begin(ctx context.Context) (was sqlstore.MarkValue, already boo
 	if err != nil {
 		return was, false, fmt.Errorf("the source: %w", err)
 	}
+	c.moves = was.Value != ""
 	if was.Value == sqlstore.MovingMoved {
 		return was, true, c.checkMoved(ctx, identity)
 	}
@@ -318,12 +320,15 @@ func (c *copier) inHand(ctx context.Context) (n int64, err error) {
 	return snapshot.InHand(ctx, c.Clock())
 }
 
-// setMoving sets the phase, and gives when it was set first.
+// setMoving sets the phase, and gives when it was set first. It fails with ErrReopened where the mark that was there is gone: who opened the source again was told so.
 func (c *copier) setMoving(ctx context.Context, phase string) (since time.Time, err error) {
 	err = c.source.UpdateMarks(ctx, func(m map[sqlstore.Mark]sqlstore.MarkValue) error {
 		v, moves := m[sqlstore.MarkMoving]
 		if moves && m[sqlstore.MarkMovingRun].Value != c.run {
 			return sqlstore.ErrOtherRun
+		}
+		if !moves && c.moves {
+			return ErrReopened
 		}
 		if v.Value != phase && !v.Closed() { // from closed there is no way back to draining
 			v = sqlstore.MarkValue{Value: phase, Note: c.TargetName, At: c.Clock()}
@@ -333,9 +338,10 @@ func (c *copier) setMoving(ctx context.Context, phase string) (since time.Time, 
 		return nil
 	})
 	if err != nil {
-		err = fmt.Errorf("the source: %w", err)
+		return since, fmt.Errorf("the source: %w", err)
 	}
-	return since, err
+	c.moves = true
+	return since, nil
 }
 
 func (c *copier) checkClosed(marks map[sqlstore.Mark]sqlstore.MarkValue, err error) error {

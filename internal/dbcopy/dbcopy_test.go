@@ -389,6 +389,47 @@ func TestReopenedMeanwhile(t *testing.T) {
 	}
 }
 
+// Whoever gives a move up is not overruled by the copy that still runs, whatever it is at.
+func TestReopenedBeforeItIsClosed(t *testing.T) {
+	for _, at := range []string{"while it copies on", "after the last mail in hand"} {
+		t.Run(at, func(t *testing.T) {
+			from, to := newDatabase(t, "SQLite"), newDatabase(t, "SQLite")
+			storetest.Fill(t, from.store, "one")
+			reopen := sync.OnceFunc(func() {
+				if _, err := Reopen(t.Context(), from.store, ""); err != nil {
+					t.Error(err)
+				}
+			})
+			o := options(from, to, nil)
+			if at == "while it copies on" { // after a copy that was killed
+				setMark(t, from, sqlstore.MovingDrains, to)
+				o.Report = func(Progress) { reopen() }
+			} else {
+				asked := 0 // since it drains: when that began, and, after the last look at the mark, for the mails in hand
+				o.Clock = func() time.Time {
+					if marks, err := from.store.Marks(t.Context()); err != nil {
+						t.Error(err)
+					} else if marks[sqlstore.MarkMoving].Value == sqlstore.MovingDrains {
+						if asked++; asked == 2 {
+							reopen()
+						}
+					}
+					return time.Now()
+				}
+			}
+			if _, err := Run(t.Context(), from.store, to.store, o); !errors.Is(err, ErrReopened) {
+				t.Errorf("the copy ends with %v", err)
+			}
+			if err := addProject(t.Context(), from.store, "news"); err != nil {
+				t.Errorf("the source was closed again: %v", err)
+			}
+			if _, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: to.url}); !errors.Is(err, sqlstore.ErrFilling) {
+				t.Errorf("the target opens: %v", err)
+			}
+		})
+	}
+}
+
 // Of two copies to one target, the one that came last goes on alone.
 func TestSecondCopyTakesOver(t *testing.T) {
 	from, to := newDatabase(t, "SQLite"), newDatabase(t, "PostgreSQL")

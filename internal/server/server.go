@@ -118,9 +118,31 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	}
 	err = web.Serve(ctx, srv, s.limited(ln, s.config.MaxConnections), s.config.ShutdownGrace)
 	stop()
-	background.Wait()
+	if !endsWithin(&background, backgroundWait) {
+		s.config.Log.Error("background work does not end, as where the disk hangs; the server ends without it")
+	}
 	s.flushTraces(ctx)
 	return err
+}
+
+// backgroundWait is for work that is done but for its change of the store; the workers' own grace has passed by then.
+const backgroundWait = 15 * time.Second
+
+// endsWithin tells whether work ended in time.
+func endsWithin(work *sync.WaitGroup, limit time.Duration) bool {
+	ended := make(chan struct{})
+	go func() {
+		work.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // limited bounds the connections of a listener to n, and those of one direct peer to its share of them.

@@ -12,7 +12,7 @@ import (
 
 var _ auth.ProjectRows = (*Store)(nil)
 
-// importing is the preset of a project that comes in row by row. No reader sees it before UpdateProject gives it another.
+// importing is the preset of a project that comes in row by row, or goes so. No reader sees it before UpdateProject gives it another, which one that was deleted never gets.
 const importing = "importing"
 
 // SchemaNumber is that of the last migration that the database has.
@@ -75,7 +75,7 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 	if err != nil || traces > 0 {
 		return err
 	}
-	if err := removeProject(ctx, q, `DELETE FROM projects WHERE id = $1`, p); !errors.Is(err, auth.ErrNotFound) {
+	if err := removeProject(ctx, q, p); !errors.Is(err, auth.ErrNotFound) {
 		return err
 	}
 	return nil
@@ -84,7 +84,7 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 // isImport is the condition for the row of a project $1 that $2 holds; $2 ” is any.
 const isImport = `id = $1 AND preset = $3 AND ($2 = '' OR display_name = $2)`
 
-// AbandonProject deletes what came in, some rows at a time: it may be much, and nobody sees it; see [auth.ProjectRows].
+// AbandonProject deletes what came in, or what a deleted project left, some rows at a time: it may be much, and nobody sees it; see [auth.ProjectRows].
 func (s *Store) AbandonProject(ctx context.Context, p auth.ProjectID, holder string) error {
 	for {
 		more := true

@@ -34,18 +34,19 @@ type checkpoints struct {
 	limit   int  // frames
 	frames  int  // in the log, when last seen
 	next    int  // frames of the log at which to checkpoint again
+	tell    int  // frames of the log at which to say again that somebody keeps it
 	suspect bool // a sync failed, and what SQLite takes for copied may not be on the disk
 }
 
 // tidy runs a checkpoint where one is due. What goes wrong is logged, and tried again after as many frames.
 func (w *writer) tidy() {
-	frames, _, err := w.checkpoint("NOOP")
+	frames, _, _, err := w.checkpoint("NOOP")
 	if err != nil {
 		return // the connection is broken, and the next commit will say so
 	}
 	c := &w.checkpoints
 	if frames < c.frames || c.next == 0 { // the log began anew
-		c.next = checkpointEvery
+		c.next, c.tell = checkpointEvery, 0
 	}
 	c.frames = frames
 	if frames < c.next {
@@ -69,23 +70,36 @@ func (w *writer) copyLog() error {
 		defer w.waitForReaders(sqliteBusyTimeout)
 		w.waitForReaders(readerWait)
 	}
-	_, _, err := w.checkpoint(mode)
+	_, _, blocked, err := w.checkpoint(mode)
 	w.checkpoints.suspect = isSyncFailure(err)
+	if blocked {
+		w.tellOfReader()
+	}
 	return err
+}
+
+// tellOfReader says that the log grows over its limit, again each time that it has doubled. A copy or backup that runs is a reason that ends by itself.
+func (w *writer) tellOfReader() {
+	c := &w.checkpoints
+	if c.frames <= c.limit || c.frames < c.tell {
+		return
+	}
+	c.tell = 2 * c.frames
+	w.log.Warn("the database's log is over its limit and cannot begin anew: somebody reads an old state of the database, as a backup, a copy or another process does",
+		slog.Int("frames", c.frames))
 }
 
 func (w *writer) waitForReaders(d time.Duration) {
 	_, _ = w.conn.ExecContext(context.Background(), fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
 }
 
-// checkpoint gives how many frames the log has, and how many of them SQLite takes for copied. NOOP only looks.
-func (w *writer) checkpoint(mode string) (frames, copied int, err error) {
+// checkpoint gives how many frames the log has, how many of them SQLite takes for copied, and whether somebody kept it from its end. NOOP only looks.
+func (w *writer) checkpoint(mode string) (frames, copied int, blocked bool, err error) {
 	if err := w.connect(); err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
-	var blocked int
 	err = w.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&blocked, &frames, &copied)
-	return frames, copied, err
+	return frames, copied, blocked, err
 }
 
 func isSyncFailure(err error) bool {
@@ -101,7 +115,7 @@ func (w *writer) rebuild() error {
 	if err := w.closeAll(); err != nil {
 		return err
 	}
-	_, copied, err := w.checkpoint("NOOP")
+	_, copied, _, err := w.checkpoint("NOOP")
 	if err == nil && copied != 0 {
 		return errInUse
 	}

@@ -65,7 +65,7 @@ func openSnapshot(t *testing.T, db *sql.DB) *sql.Rows {
 // looked gives what a checkpoint that only looks tells.
 func (w *writer) looked(t *testing.T) (frames, copied int) {
 	t.Helper()
-	frames, copied, err := w.checkpoint("NOOP")
+	frames, copied, _, err := w.checkpoint("NOOP")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestRebuildTakesNothingForCopied(t *testing.T) {
 	w.fill(t, fillPages)
 	rows := openSnapshot(t, reading)
 	w.fill(t, fillPages)
-	if _, _, err := w.checkpoint("PASSIVE"); err != nil { // beside a reader: a part is copied, and not synced
+	if _, _, _, err := w.checkpoint("PASSIVE"); err != nil { // beside a reader: a part is copied, and not synced
 		t.Fatal(err)
 	}
 	before, copied := w.looked(t)
@@ -118,7 +118,7 @@ func TestRebuildBesideAnotherProcess(t *testing.T) {
 	w.fill(t, fillPages)
 	rows := openSnapshot(t, other)
 	w.fill(t, fillPages)
-	if _, _, err := w.checkpoint("PASSIVE"); err != nil {
+	if _, _, _, err := w.checkpoint("PASSIVE"); err != nil {
 		t.Fatal(err)
 	}
 	_, before := w.looked(t)

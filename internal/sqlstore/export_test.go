@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // For the tests outside of the package.
@@ -21,6 +22,9 @@ var (
 func (s *Snapshot) Show(ctx context.Context, setting string) (string, error) {
 	return get(ctx, s.q, value[string], `SHOW `+setting)
 }
+
+// StatementTime is how long a statement of the snapshot may take on this side.
+func (s *Snapshot) StatementTime() time.Duration { return s.q.turns.run }
 
 // NextVersion is the number of the migration that Next adds.
 const NextVersion = 99998

@@ -97,8 +97,8 @@ func (t *tx) CreateMail(ctx context.Context, m auth.OutboxMail) error {
 
 // DueMail looks into the index once for each project, however many mails wait.
 func (r reader) DueMail(ctx context.Context, now time.Time) ([]auth.ProjectID, error) {
-	return list(ctx, r.q, func(p *auth.ProjectID) []any { return []any{p} }, `SELECT p.id FROM projects p WHERE EXISTS
-		(SELECT 1 FROM outbox o WHERE o.project = p.id AND o.due_at IS NOT NULL AND o.due_at <= $1) ORDER BY p.id`, now)
+	return list(ctx, r.q, func(p *auth.ProjectID) []any { return []any{p} }, `SELECT p.id FROM projects p WHERE p.preset <> $2 AND EXISTS
+		(SELECT 1 FROM outbox o WHERE o.project = p.id AND o.due_at IS NOT NULL AND o.due_at <= $1) ORDER BY p.id`, now, importing)
 }
 
 // unlessLeased leaves out what another worker has leased, in a statement whose $1 is the state of leased rows and whose $2 is the lease token.

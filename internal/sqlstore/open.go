@@ -123,11 +123,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// Close finishes the changes that were accepted, and closes all connections.
+// Close finishes the changes that were accepted, and closes all connections. It fails where the disk does not take the changes in time; they may be stored or not.
 func (s *Store) Close() error {
 	var err error
 	if s.writer != nil {
-		err = s.writer.close()
+		if err = s.writer.close(); errors.Is(err, errHangs) {
+			return err
+		}
 	}
 	if s.postgres != nil {
 		s.postgres.fence.close()

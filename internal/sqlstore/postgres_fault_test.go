@@ -269,6 +269,41 @@ func TestFrozenServer(t *testing.T) {
 	}
 }
 
+// TestSnapshotOfAFrozenServer: where nothing comes back, a snapshot neither begins nor ends for ever, and does not count as whole.
+func TestSnapshotOfAFrozenServer(t *testing.T) {
+	server := pgtest.StartServer(t)
+	wall := startProxy(t, server.Address())
+	s := openURL(t, server.CreateDatabase("shop", wall.address(), "connect_timeout", "1"), 3)
+	open, err := s.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open.Schema(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wall.freeze(true)
+	for what, call := range map[string]func() error{
+		"closing": open.Close,
+		"beginning": func() error {
+			_, err := s.Snapshot(t.Context(), sqlstore.SnapshotOptions{})
+			return err
+		},
+	} {
+		ended := make(chan error, 1)
+		go func() { ended <- call() }()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, auth.ErrStoreBusy) {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(time.Minute): // the bound is a few seconds
+			t.Errorf("%s does not end", what)
+		}
+	}
+	wall.freeze(false)
+	heals(t, s, 10*time.Second)
+}
+
 // TestMissingStandby: a commit whose wait for the synchronous standby was cut short is committed here and nowhere else; PostgreSQL calls it a success with a warning
 // (P48). No default of the role may hide the warning, or skip the wait.
 func TestMissingStandby(t *testing.T) {

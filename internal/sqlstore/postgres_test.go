@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/sqlstore"
@@ -53,6 +54,9 @@ func TestSnapshotHasTime(t *testing.T) {
 		if v, err := snapshot.Show(t.Context(), setting); err != nil || v != "10min" {
 			t.Errorf("%s is %q, %v", setting, v, err)
 		}
+	}
+	if own := snapshot.StatementTime(); own <= 10*time.Minute || own > 11*time.Minute {
+		t.Errorf("on this side a statement has %v, want a little more", own)
 	}
 }
 

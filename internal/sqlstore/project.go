@@ -39,18 +39,20 @@ func (t *tx) UpdateProject(ctx context.Context, p auth.Project) error {
 		p.ID, p.DisplayName, p.Preset, p.Overrides, p.SecretsSealed, p.AdminTokenHash, p.UpdatedAt)
 }
 
-// DeleteProject relies on the schema's cascades; audit and limits belong to no project row, because the instance has some too.
+// DeleteProject hides the project as one that comes in is hidden: to delete the rows of many users takes longer than a transaction may. AbandonProject removes them.
 func (t *tx) DeleteProject(ctx context.Context, id auth.ProjectID, now time.Time) error {
-	if err := removeProject(ctx, t.q, `DELETE FROM projects WHERE id = $1`, id); err != nil {
+	err := change(ctx, t.q, `UPDATE projects SET preset = $2, display_name = '', secrets_sealed = NULL, updated_at = $3, version = version + 1
+		WHERE id = $1 AND preset <> $2`, id, importing, now)
+	if err != nil {
 		return err
 	}
-	_, err := t.q.exec(ctx, `INSERT INTO retired_projects (id, retired_at) VALUES ($1, $2)`, id, now)
+	_, err = t.q.exec(ctx, `INSERT INTO retired_projects (id, retired_at) VALUES ($1, $2)`, id, now)
 	return err
 }
 
-// removeProject deletes the project with the statement whose first parameter is its id, and what no cascade reaches.
-func removeProject(ctx context.Context, q *querier, statement string, id auth.ProjectID, more ...any) error {
-	if err := change(ctx, q, statement, append([]any{id}, more...)...); err != nil {
+// removeProject deletes a small project, and what no cascade reaches: audit and limits belong to no project row, because the instance has some too.
+func removeProject(ctx context.Context, q *querier, id auth.ProjectID) error {
+	if err := change(ctx, q, `DELETE FROM projects WHERE id = $1`, id); err != nil {
 		return err
 	}
 	for _, statement := range []string{`DELETE FROM audit WHERE project = $1`, `DELETE FROM limits WHERE project = $1`} {

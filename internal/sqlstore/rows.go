@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -188,39 +189,60 @@ func snapshotSQLite(ctx context.Context, path string) (*Snapshot, error) {
 	if err != nil {
 		return nil, errors.Join(sqliteEngine.translate(err), db.Close())
 	}
-	q := &querier{run: &prepared{on: conn}, engine: sqliteEngine}
-	end := func() error { return errors.Join(conn.Close(), db.Close()) }
+	run := &prepared{on: conn}
+	q := &querier{run: run, engine: sqliteEngine}
+	end := func() error {
+		run.close() // database/sql leaves statements of a *sql.Conn open, and with one SQLite would keep the read going, and the log
+		return errors.Join(conn.Close(), db.Close())
+	}
 	if _, err := q.exec(ctx, `BEGIN DEFERRED`); err != nil { // its state is that of the first read
 		return nil, errors.Join(err, end())
 	}
 	return &Snapshot{q, end}, nil
 }
 
+// snapshotTime is that of snapshotTimes, and the time of a statement on this side too, with the grace.
+const snapshotTime = 10 * time.Minute
+
 // snapshotTimes are how long PostgreSQL lets a snapshot wait for whoever takes the rows, and one of its statements run, in milliseconds: counting a large table takes longer than any
-// request may. Its querier has no turns, so that nothing on this side ends it earlier but the caller's context.
+// request may.
 var snapshotTimes = []string{`SET LOCAL idle_in_transaction_session_timeout = 600000`, `SET LOCAL statement_timeout = 600000`}
 
 func snapshotPostgres(ctx context.Context, pool *sql.DB, o SnapshotOptions) (*Snapshot, error) {
-	level := sql.LevelRepeatableRead
+	begin := `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
 	if o.Serializable {
-		level = sql.LevelSerializable
+		begin = `BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY`
 	}
-	conn, err := pool.Conn(ctx)
+	waiting := &turns{run: postgresTxTime} // for a connection: as long as those who have one may take
+	connecting, done, err := waiting.take(ctx)
 	if err != nil {
-		return nil, postgresEngine.translate(err)
+		return nil, err
 	}
-	transaction, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: level, ReadOnly: true})
+	conn, err := pool.Conn(connecting)
 	if err != nil {
-		return nil, errors.Join(postgresEngine.translate(err), conn.Close())
+		err = waiting.explain(connecting, postgresEngine.translate(err))
+		done()
+		return nil, err
 	}
-	q := &querier{run: transaction, engine: postgresEngine, inTx: true}
+	done()
+	if err := exchange(ctx, conn, postgresShortTime, begin, "BEGIN"); err != nil {
+		_ = conn.Close()
+		return nil, inFlight(ctx, err)
+	}
+	q := &querier{run: conn, engine: postgresEngine, inTx: true, turns: &turns{run: snapshotTime + postgresGrace}}
 	// What a serializable transaction read is proven by its commit alone: PostgreSQL forgets the reads of one that rolls back, and a change that they contradict passes.
 	end := func() error {
+		ctx := context.WithoutCancel(ctx)
 		if q.failed != nil {
-			_ = transaction.Rollback()
-			return conn.Close()
+			_ = exchange(ctx, conn, postgresShortTime, `ROLLBACK`, "ROLLBACK")
+			_ = conn.Close()
+			return nil
 		}
-		return errors.Join(postgresEngine.translate(transaction.Commit()), conn.Close())
+		if err := exchange(ctx, conn, postgresShortTime, `COMMIT`, "COMMIT"); err != nil {
+			_ = conn.Close()
+			return busy(err) // nothing was changed, and what was read is not proven
+		}
+		return conn.Close()
 	}
 	for _, statement := range snapshotTimes {
 		if _, err := q.exec(ctx, statement); err != nil {

@@ -110,7 +110,7 @@ func (r reader) CountWaitingDeliveries(ctx context.Context, p auth.ProjectID, w 
 func (r reader) DueWebhooks(ctx context.Context, now time.Time) ([]auth.DueWebhook, error) {
 	return list(ctx, r.q, func(d *auth.DueWebhook) []any { return []any{&d.Project, &d.Webhook} }, `SELECT w.project, w.id FROM webhooks w WHERE w.enabled = 1 AND EXISTS
 		(SELECT 1 FROM webhook_deliveries d WHERE d.project = w.project AND d.webhook = w.id AND d.due_at IS NOT NULL AND d.due_at <= $1)
-		ORDER BY w.project, w.id`, now)
+		AND EXISTS (SELECT 1 FROM projects p WHERE p.id = w.project AND p.preset <> $2) ORDER BY w.project, w.id`, now, importing)
 }
 
 // deliveryDueAt gives when a worker may take the delivery; nil for never.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,14 +17,20 @@ import (
 // batchLimit bounds the changes of one commit, and so how long the first waits for the last.
 const batchLimit = 128
 
+// waitingLimit bounds the changes that wait for the writer. A disk that works commits as many in a second or two.
+const waitingLimit = 10_000
+
 // How long a change waits. A disk that works needs milliseconds.
 const (
 	writerTurnWait   = 10 * time.Second
+	writerBatchWait  = 20 * time.Second
 	writerCommitWait = 15 * time.Second
+	writerCloseWait  = 20 * time.Second // as long as a rebuild takes at most
 )
 
 var (
 	errClosed    = errors.New("the store is closed")
+	errHangs     = errors.New("the disk does not answer, and the last changes are still being written")
 	errAbandoned = errors.New("the change did not return")
 	errNoTurn    = errors.New("no turn in time")
 )
@@ -38,7 +45,9 @@ type writer struct {
 	run  *prepared // on conn
 
 	turnWait   time.Duration // for the writer
-	commitWait time.Duration // for the commit, from the end of the change's own callback
+	batchWait  time.Duration // for the other changes of the commit, from the end of the change's own callback
+	commitWait time.Duration // for the commit itself
+	closeWait  time.Duration
 
 	path        string
 	readers     []readers // the other connections to the file
@@ -57,27 +66,36 @@ type writer struct {
 // pending is one accepted change.
 type pending struct {
 	ctx        context.Context // ends the wait for a turn
+	batchWait  time.Duration
 	commitWait time.Duration
 	turn       chan *querier // the writer lends its transaction
 	ran        chan error    // the callback's result
+	committing chan struct{} // closed when the commit begins
 	fate       chan error    // what became of the change; never blocks the writer
 }
 
+func (w *writer) newPending(ctx context.Context) *pending {
+	return &pending{ctx: ctx, batchWait: w.batchWait, commitWait: w.commitWait, turn: make(chan *querier), ran: make(chan error),
+		committing: make(chan struct{}), fate: make(chan error, 1)}
+}
+
 func startWriter(db *sql.DB, path string, log *slog.Logger, others ...readers) *writer {
-	w := &writer{db: db, turnWait: writerTurnWait, commitWait: writerCommitWait, path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+	w := &writer{db: db, turnWait: writerTurnWait, batchWait: writerBatchWait, commitWait: writerCommitWait, closeWait: writerCloseWait,
+		path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
 		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
 }
 
-// update runs f as one change and waits until it is durable. Once it has begun, ctx only ends the statements of f that have not begun yet.
+// update runs f as one change and waits until it is durable. Once it has begun, ctx only ends the statements of f that have not begun yet: one that hangs in the disk
+// holds the change for as long as that does.
 func (w *writer) update(ctx context.Context, f func(*querier) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, w.turnWait, errNoTurn)
 	defer cancel()
-	p := &pending{ctx: waiting, commitWait: w.commitWait, turn: make(chan *querier), ran: make(chan error), fate: make(chan error, 1)}
+	p := w.newPending(waiting)
 	if err := w.accept(p); err != nil {
 		return err
 	}
@@ -87,14 +105,24 @@ func (w *writer) update(ctx context.Context, f func(*querier) error) error {
 	case err := <-p.fate: // no transaction could begin
 		return err
 	case <-waiting.Done():
+		w.leave(p)
 		return fmt.Errorf("%w: waiting for the writer: %w", auth.ErrStoreBusy, context.Cause(waiting))
 	}
 }
 
-// await waits for what became of a change that ran, but no longer than a disk that works takes: one that hangs must not hold everybody (P51).
+// await waits for what became of a change that ran, but no longer than a disk that works takes: one that hangs must not hold everybody (P51). A large change that
+// goes into the same commit is no reason to give up on that.
 func (p *pending) await() error {
-	timer := time.NewTimer(p.commitWait)
+	timer := time.NewTimer(p.batchWait)
 	defer timer.Stop()
+	select {
+	case err := <-p.fate:
+		return err
+	case <-p.committing:
+		timer.Reset(p.commitWait)
+	case <-timer.C:
+		return fmt.Errorf("%w: another change of the same commit takes too long", auth.ErrOutcomeUnknown)
+	}
 	select {
 	case err := <-p.fate:
 		return err
@@ -124,12 +152,24 @@ func (w *writer) accept(p *pending) error {
 	if w.closed {
 		return errClosed
 	}
+	if len(w.waiting) >= waitingLimit {
+		return fmt.Errorf("%w: too many changes wait for the writer", auth.ErrStoreBusy)
+	}
 	w.waiting = append(w.waiting, p)
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// leave takes a change back that got no turn: a writer that hangs removes none, and they would add up (P54).
+func (w *writer) leave(p *pending) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := slices.Index(w.waiting, p); i >= 0 {
+		w.waiting = slices.Delete(w.waiting, i, i+1)
+	}
 }
 
 // take gives the next batch, in the order of arrival.
@@ -142,7 +182,7 @@ func (w *writer) take() []*pending {
 	return batch
 }
 
-// close commits what was accepted, and then closes the connection.
+// close commits what was accepted, and then closes the connection. Where the disk hangs it gives errHangs after a while, and closes nothing: that would hang, too.
 func (w *writer) close() error {
 	w.mu.Lock()
 	if !w.closed {
@@ -150,8 +190,14 @@ func (w *writer) close() error {
 		close(w.wake)
 	}
 	w.mu.Unlock()
-	<-w.stopped
-	return w.db.Close()
+	timer := time.NewTimer(w.closeWait)
+	defer timer.Stop()
+	select {
+	case <-w.stopped:
+		return w.db.Close()
+	case <-timer.C:
+		return errHangs
+	}
 }
 
 func (w *writer) work() {
@@ -190,6 +236,9 @@ func (w *writer) commit(batch []*pending) {
 		if ok {
 			kept = append(kept, p)
 		}
+	}
+	for _, p := range kept {
+		close(p.committing)
 	}
 	err := w.end()
 	w.note(err)

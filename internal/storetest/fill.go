@@ -33,4 +33,5 @@ func Fill(t testing.TB, s auth.Store, projects ...auth.ProjectID) {
 	if err != nil {
 		t.Fatalf("filling the store: %v", err)
 	}
+	removeDeleted(t, s, "retired")
 }

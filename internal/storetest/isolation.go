@@ -463,11 +463,27 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 	wantEqual(t, "the other project", must[map[string]any](t)(snapshot(ctx, s, two)), other)
 }
 
+// removeDeleted removes the rows that a deleted project left.
+func removeDeleted(t testing.TB, s auth.Store, p auth.ProjectID) {
+	t.Helper()
+	if err := s.(auth.ProjectRows).AbandonProject(t.Context(), p, ""); err != nil {
+		t.Fatalf("removing the rows of %s: %v", p, err)
+	}
+}
+
 func testDeleteProjectCascades(t *testing.T, s auth.Store) {
 	ctx := t.Context()
 	update(t, s, func(tx auth.Tx) error { return errors.Join(fill(ctx, tx, one), fill(ctx, tx, two)) })
 	other := must[map[string]any](t)(snapshot(ctx, s, two))
 	update(t, s, func(tx auth.Tx) error { return tx.DeleteProject(ctx, one, now) })
+	hidden(t, s, one)
+	wantEqual(t, "projects with due mails", must[[]auth.ProjectID](t)(s.DueMail(ctx, after(1000))), []auth.ProjectID{two})
+	for _, due := range must[[]auth.DueWebhook](t)(s.DueWebhooks(ctx, after(1000))) {
+		if due.Project == one {
+			t.Error("a deleted project's webhook is due")
+		}
+	}
+	removeDeleted(t, s, one)
 	for name, v := range must[map[string]any](t)(snapshot(ctx, s, one)) {
 		if v := reflect.ValueOf(v); !v.IsZero() {
 			t.Errorf("%s left: %+v", name, v)
