@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -232,7 +233,7 @@ var errRests = errors.New("its certificate could not be obtained; it is tried ag
 
 // certificateOnDemand waits for an order where there is no certificate yet. Then the connection gets the time for that, which is longer than handshakes have otherwise.
 func (m *Manager) certificateOnDemand(hello *tls.ClientHelloInfo, name string) (*tls.Certificate, error) {
-	cached := m.cache.AllMatchingCertificates(name)
+	cached := m.valid(name)
 	if m.rests.has(name) && !isChallenge(hello) {
 		if len(cached) == 0 {
 			return nil, errRests
@@ -249,6 +250,11 @@ func (m *Manager) certificateOnDemand(hello *tls.ClientHelloInfo, name string) (
 		defer func() { _ = hello.Conn.SetDeadline(m.Clock().Add(handshakeLimit)) }() // fails only when the connection is gone
 	}
 	return m.onDemand.GetCertificateWithContext(context.WithValue(ctx, giveUpKey{}, cancel), hello)
+}
+
+// valid gives the certificates for a name in memory that have not expired: with others alone, a handshake has to wait for an order as without any.
+func (m *Manager) valid(name string) []certmagic.Certificate {
+	return slices.DeleteFunc(m.cache.AllMatchingCertificates(name), func(c certmagic.Certificate) bool { return m.Clock().After(c.Leaf.NotAfter) })
 }
 
 // isChallenge tells whether it is the CA that connects (RFC 8737 section 3).

@@ -132,6 +132,25 @@ func TestRestingNamesServeWhatTheyHave(t *testing.T) {
 	}
 }
 
+// One that expired serves nobody, so a handshake waits for an order as where there is none.
+func TestExpiredCertificatesCountAsNone(t *testing.T) {
+	ca, _ := brokenCA(t)
+	m := manager(t, ca, authtest.NewClock(start), &testLog{})
+	p := pairIn(t.TempDir(), "p")
+	const name = "shop.api.auth.example.com"
+	writePair(t, p, time.Now().Add(-time.Hour), name)
+	if _, err := m.onDemand.CacheUnmanagedCertificatePEMFile(t.Context(), p.Cert, p.Key, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.cache.AllMatchingCertificates(name)) != 1 || len(m.valid(name)) != 0 {
+		t.Errorf("%d in memory, %d valid", len(m.cache.AllMatchingCertificates(name)), len(m.valid(name)))
+	}
+	m.rests.add(name, time.Minute)
+	if cert, err := handshake(t, m.TLSConfig(), name); err == nil {
+		t.Errorf("shown: %v", cert.NotAfter)
+	}
+}
+
 // A CA that is away is asked again and again, and nothing else stops; Run ends at once when it is told to.
 func TestCAIsAway(t *testing.T) {
 	ca, asked := brokenCA(t)
