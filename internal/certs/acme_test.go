@@ -101,10 +101,15 @@ func TestFailingOrdersAreBounded(t *testing.T) {
 	if _, failed := m.Orders(); failed != 3 {
 		t.Errorf("%d failed orders", failed)
 	}
-	if err := m.mayOrder(t.Context(), "auth.example.com"); err != nil {
-		t.Errorf("the public host's order: %v", err)
-	}
 	var final certmagic.ErrNoRetry
+	for range 3 {
+		if err := m.mayOrder(t.Context(), "auth.example.com"); err != nil {
+			t.Errorf("the public host's order: %v", err)
+		}
+	}
+	if err := m.mayOrder(t.Context(), "auth.example.com"); auth.CodeOf(err) != auth.CodeTooManyAttempts || auth.AsError(err).RetryAfter == 0 || !errors.As(err, &final) {
+		t.Errorf("the public host's fourth order at once: %v", err)
+	}
 	if err := m.mayOrder(t.Context(), "shop.api.auth.example.com"); auth.CodeOf(err) != auth.CodeTooManyAttempts || !errors.As(err, &final) {
 		t.Errorf("one more order: %v", err)
 	}
