@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,20 @@ func TestOverdue(t *testing.T) {
 	} {
 		if err := overdue(test.files, c, now); (err != nil) != test.want {
 			t.Errorf("%v: %v", test.files, err)
+		}
+	}
+}
+
+// config check tells of a directory that takes no backups.
+func TestConfigCheckOfBackups(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]bool{"": false, t.TempDir(): false, filepath.Join(t.TempDir(), "missing"): true, "s3://bucket/x?endpoint=https://s3.example.com": false} {
+		var out lockedBuffer
+		if code := run(t.Context(), []string{"config", "check", "--backup-to", to}, nil, strings.NewReader(""), &out, &out); code != exitDone {
+			t.Errorf("%q: exit code %d\n%s", to, code, out.String())
+		}
+		if strings.Contains(out.String(), "NOTE  backup-to (flag --backup-to): there is no directory") != want {
+			t.Errorf("%q:\n%s", to, out.String())
 		}
 	}
 }

@@ -53,3 +53,15 @@ func setBackupPassphrase(s *settings, v string) error {
 	}
 	return nil
 }
+
+// backupNotes tell where this user can write no backup; a server tells in its log.
+func (c *configuration) backupNotes() []problem {
+	place, _, err := backup.ParsePlace(c.server.Backup.To, time.Now)
+	if err != nil {
+		return nil // none is wanted, or that is a problem already
+	}
+	if err := backup.CheckWritable(place); err != nil {
+		return []problem{{"backup-to", c.values["backup-to"].source, err.Error()}}
+	}
+	return nil
+}

@@ -42,6 +42,7 @@ func (configCheckCmd) Run(a *app) error {
 	}
 	report.Problems = append(report.Problems, c.problems...)
 	report.Notes = append(report.Notes, c.notes()...)
+	report.Notes = append(report.Notes, c.backupNotes()...)
 	if err := a.print(report, func(w io.Writer) { printConfig(w, report) }); err != nil {
 		return err
 	}

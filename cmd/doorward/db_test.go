@@ -48,8 +48,11 @@ func TestDBVerbs(t *testing.T) {
 			t.Errorf("no %q in %+v", want, done)
 		}
 	}
-	if r := c.try("a long passphrase", "user", "create", "bob@example.com", "--password-file", "-"); r.code != exitFailed || !strings.Contains(r.stderr, "the database moves") {
+	if r := c.try("a long passphrase", "user", "create", "bob@example.com", "--password-file", "-"); r.code != exitFailed || !strings.Contains(r.stderr, "the data moved to sqlite:"+to) {
 		t.Errorf("a change of the closed database: %+v", r)
+	}
+	if r := c.try("", "user", "list"); r.code != exitFailed || !strings.Contains(r.stderr, "the data moved to sqlite:"+to) {
+		t.Errorf("a read of the closed database: %+v", r)
 	}
 	var users []struct{ Email string }
 	c.json(&users, "user", "list", "--database", "sqlite:"+to)

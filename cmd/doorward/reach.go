@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -93,7 +94,19 @@ func (a *app) withInstance(do func(*server.Instance) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, instance.Close()) }()
+	if err := refuseMoved(a.ctx, instance); err != nil {
+		return err
+	}
 	return do(instance)
+}
+
+// refuseMoved keeps commands from what was true before a move: what was revoked since is still valid there (P21).
+func refuseMoved(ctx context.Context, instance *server.Instance) error {
+	to, err := instance.MovedTo(ctx)
+	if err == nil && to != "" {
+		err = fmt.Errorf("the data moved to %s: name that with --database, or with --config where it stands in the configuration; `doorward db reopen` would give the move up", to)
+	}
+	return err
 }
 
 // inject gives the server the world outside.
@@ -110,6 +123,9 @@ func (c *configuration) checkDataThere() error {
 	}
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(c.server.MasterKeyFile); isFile && err == nil {
+			return usageError(fmt.Sprintf("%s is missing, and %s is there: where the database is PostgreSQL, name it with --config, --database or DOORWARD_DATABASE_FILE, too", path, c.server.MasterKeyFile))
+		}
 		return usageError(fmt.Sprintf("there is no Doorward data here (%s is missing); name its directory with --data, or start `doorward serve` first", path))
 	}
 	if err != nil {

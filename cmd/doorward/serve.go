@@ -25,7 +25,6 @@ Example:
 
 func (serveCmd) Run(a *app) (err error) {
 	c := loadConfig(a.flags, a.env)
-	c.checkCertificates()
 	if err := c.err(); err != nil {
 		return err
 	}

@@ -189,7 +189,8 @@ func checkPublicURL(s *settings) error {
 	return nil
 }
 
-// checkCertificates loads the files of certificates, which only those who serve can read.
+// checkCertificates loads the files of certificates, which only those who serve can read. A server that starts does so by itself: a pair that is just being replaced
+// is no mistake of the configuration, which systemd would not try again.
 func (c *configuration) checkCertificates() {
 	for _, pair := range c.server.TLS.Files {
 		if _, err := pair.Load(); err != nil {

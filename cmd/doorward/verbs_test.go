@@ -449,3 +449,13 @@ func TestPlainText(t *testing.T) {
 		}
 	}
 }
+
+// On PostgreSQL the data directory holds the master key alone; a command that does not know of the database says how to name it.
+func TestDataOfAnotherDatabase(t *testing.T) {
+	t.Parallel()
+	c := &cliTest{t: t, data: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(c.data, "master.key"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.try("", "user", "list").wantFailure(t, exitUsage, "DOORWARD_DATABASE_FILE")
+}

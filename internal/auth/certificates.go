@@ -102,3 +102,11 @@ func (c *Certificates) TakeOrder(ctx context.Context, id ProjectID) error {
 		return takeLimit(ctx, tx, "", "certificates", now, orderInterval, orderBurst)
 	})
 }
+
+// TakeNamedOrder counts one order for a name of the configuration, as of the public host: processes that are restarted, and many of them, together stay within what CAs
+// allow of one host. It fails with CodeTooManyAttempts and RetryAfter.
+func (c *Certificates) TakeNamedOrder(ctx context.Context, name string) error {
+	return c.service.store.Update(ctx, func(tx Tx) error {
+		return takeLimit(ctx, tx, "", "certificate/"+name, c.service.now(), hostOrderInterval, hostOrderBurst)
+	})
+}

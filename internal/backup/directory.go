@@ -73,6 +73,22 @@ func (d directory) check() error {
 	return nil
 }
 
+// CheckWritable tells whether files can be made at a place that is a directory, by making an empty one and removing it. Stores are not asked.
+func CheckWritable(p Place) error {
+	d, ok := p.(directory)
+	if !ok {
+		return nil
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(d.path, ".doorward-check-*")
+	if err != nil {
+		return fmt.Errorf("no backup can be written to %s: %w; it has to be the server's user's, and under systemd in ReadWritePaths of the unit", d.path, err)
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
 // sync makes the new name last (P48).
 func (d directory) sync() error {
 	if runtime.GOOS == "windows" { // has no such call, and needs none

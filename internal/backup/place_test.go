@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,38 @@ func TestFailedBackupLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("it was made")
+	}
+}
+
+// readOnly gives a directory in which this process can make no file.
+func readOnly(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		return "/proc" // for root, too
+	}
+	dir := t.TempDir()
+	must(t, os.Chmod(dir, 0o500))
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("modes bind nobody here")
+	}
+	return dir
+}
+
+// TestCheckWritable: a directory that takes no files is told of before a backup is due, and what can be written is left as it was.
+func TestCheckWritable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	must(t, CheckWritable(openDir(t, dir)))
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	if len(entries) > 0 {
+		t.Errorf("left %v", entries)
+	}
+	if err := CheckWritable(openDir(t, filepath.Join(dir, "missing"))); err == nil || !strings.Contains(err.Error(), "mount") {
+		t.Errorf("no directory: %v", err)
+	}
+	if err := CheckWritable(openDir(t, readOnly(t))); err == nil || !strings.Contains(err.Error(), "ReadWritePaths") {
+		t.Errorf("a directory that takes nothing: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,8 +59,8 @@ const (
 	keepEnded  = 14 * 24 * time.Hour // expired certificates
 )
 
-// A certificate that was not obtained is ordered again after firstRetry, then after twice as long each time, up to lastRetry: five times in the first hour, which is what
-// public CAs allow for one name.
+// A certificate that was not obtained is ordered again after firstRetry, then after twice as long each time, up to lastRetry, and no sooner than the count of all processes
+// allows: five times in the first hour, which is what public CAs allow for one name.
 const (
 	firstRetry = 2 * time.Minute
 	lastRetry  = time.Hour
@@ -170,8 +171,12 @@ func (m *Manager) manage(ctx context.Context, name string) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		m.Log.Error("no certificate could be obtained; it is tried again", slog.String("name", name), slog.Duration("after", pause), slog.Any("error", err))
-		if wait(ctx, pause) != nil {
+		after := pause
+		if e := (*auth.Error)(nil); errors.As(err, &e) {
+			after = max(after, e.RetryAfter)
+		}
+		m.Log.Error("no certificate could be obtained; it is tried again", slog.String("name", name), slog.Duration("after", after), slog.Any("error", err))
+		if wait(ctx, after) != nil {
 			return
 		}
 	}
@@ -232,7 +237,7 @@ var errRests = errors.New("its certificate could not be obtained; it is tried ag
 
 // certificateOnDemand waits for an order where there is no certificate yet. Then the connection gets the time for that, which is longer than handshakes have otherwise.
 func (m *Manager) certificateOnDemand(hello *tls.ClientHelloInfo, name string) (*tls.Certificate, error) {
-	cached := m.cache.AllMatchingCertificates(name)
+	cached := m.valid(name)
 	if m.rests.has(name) && !isChallenge(hello) {
 		if len(cached) == 0 {
 			return nil, errRests
@@ -249,6 +254,11 @@ func (m *Manager) certificateOnDemand(hello *tls.ClientHelloInfo, name string) (
 		defer func() { _ = hello.Conn.SetDeadline(m.Clock().Add(handshakeLimit)) }() // fails only when the connection is gone
 	}
 	return m.onDemand.GetCertificateWithContext(context.WithValue(ctx, giveUpKey{}, cancel), hello)
+}
+
+// valid gives the certificates for a name in memory that have not expired: with others alone, a handshake has to wait for an order as without any.
+func (m *Manager) valid(name string) []certmagic.Certificate {
+	return slices.DeleteFunc(m.cache.AllMatchingCertificates(name), func(c certmagic.Certificate) bool { return m.Clock().After(c.Leaf.NotAfter) })
 }
 
 // isChallenge tells whether it is the CA that connects (RFC 8737 section 3).
@@ -285,9 +295,12 @@ func (m *Manager) onEvent(ctx context.Context, event string, data map[string]any
 	return nil
 }
 
-// mayOrder counts orders for hosts of projects, and refuses too many. Those for the names of the configuration are paced by their retries.
+// mayOrder counts orders for all processes, and refuses too many.
 func (m *Manager) mayOrder(ctx context.Context, name string) error {
-	if m.onDemand == nil || name == m.PublicHost {
+	if slices.Contains(m.names, name) {
+		if err := m.Vault.TakeNamedOrder(ctx, name); err != nil {
+			return certmagic.ErrNoRetry{Err: fmt.Errorf("certificate for %s: %w", name, err)}
+		}
 		return nil
 	}
 	project, err := m.projectOf(name)

@@ -101,10 +101,15 @@ func TestFailingOrdersAreBounded(t *testing.T) {
 	if _, failed := m.Orders(); failed != 3 {
 		t.Errorf("%d failed orders", failed)
 	}
-	if err := m.mayOrder(t.Context(), "auth.example.com"); err != nil {
-		t.Errorf("the public host's order: %v", err)
-	}
 	var final certmagic.ErrNoRetry
+	for range 3 {
+		if err := m.mayOrder(t.Context(), "auth.example.com"); err != nil {
+			t.Errorf("the public host's order: %v", err)
+		}
+	}
+	if err := m.mayOrder(t.Context(), "auth.example.com"); auth.CodeOf(err) != auth.CodeTooManyAttempts || auth.AsError(err).RetryAfter == 0 || !errors.As(err, &final) {
+		t.Errorf("the public host's fourth order at once: %v", err)
+	}
 	if err := m.mayOrder(t.Context(), "shop.api.auth.example.com"); auth.CodeOf(err) != auth.CodeTooManyAttempts || !errors.As(err, &final) {
 		t.Errorf("one more order: %v", err)
 	}
@@ -129,6 +134,25 @@ func TestRestingNamesServeWhatTheyHave(t *testing.T) {
 	}
 	if asked.Load() != 0 {
 		t.Error("the CA was asked")
+	}
+}
+
+// One that expired serves nobody, so a handshake waits for an order as where there is none.
+func TestExpiredCertificatesCountAsNone(t *testing.T) {
+	ca, _ := brokenCA(t)
+	m := manager(t, ca, authtest.NewClock(start), &testLog{})
+	p := pairIn(t.TempDir(), "p")
+	const name = "shop.api.auth.example.com"
+	writePair(t, p, time.Now().Add(-time.Hour), name)
+	if _, err := m.onDemand.CacheUnmanagedCertificatePEMFile(t.Context(), p.Cert, p.Key, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.cache.AllMatchingCertificates(name)) != 1 || len(m.valid(name)) != 0 {
+		t.Errorf("%d in memory, %d valid", len(m.cache.AllMatchingCertificates(name)), len(m.valid(name)))
+	}
+	m.rests.add(name, time.Minute)
+	if cert, err := handshake(t, m.TLSConfig(), name); err == nil {
+		t.Errorf("shown: %v", cert.NotAfter)
 	}
 }
 

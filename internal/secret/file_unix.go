@@ -7,16 +7,19 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/doorward/doorward/internal/fileowner"
 )
 
 // tryLock locks the file at path, which guards the one at guarded. It gives nil
 // without an error when another holds the lock.
 func tryLock(path, guarded string) (io.Closer, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	// Root may be here in a directory of somebody else, who could have laid a link to a file of root's.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := keepOwner(file, guarded); err != nil {
+	if err := fileowner.Keep(file, guarded); err != nil {
 		file.Close()
 		return nil, err
 	}
@@ -29,27 +32,6 @@ func tryLock(path, guarded string) (io.Closer, error) {
 		return nil, nil
 	}
 	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
-}
-
-// keepOwner gives file the owner of what is at path, if anything is: an operator who
-// rotates keys as root must not lock the server, which runs as another user, out.
-func keepOwner(file *os.File, path string) error {
-	want, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	have, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	wantSys, haveSys := want.Sys().(*syscall.Stat_t), have.Sys().(*syscall.Stat_t)
-	if wantSys.Uid == haveSys.Uid {
-		return nil
-	}
-	return file.Chown(int(wantSys.Uid), int(wantSys.Gid))
 }
 
 func syncDir(path string) error {

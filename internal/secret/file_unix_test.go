@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -46,43 +45,4 @@ func TestLock(t *testing.T) {
 		t.Fatalf("not free after unlock: %v, %v", lock, err)
 	}
 	lock.Close()
-}
-
-// keepOwner leaves a file alone whose owner is right, and moves one whose owner is
-// not; only root may do the latter, anyone else gets the error.
-func TestKeepOwner(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a")
-	writeFile(t, path, "")
-	file, err := os.Create(filepath.Join(dir, "b"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if err := keepOwner(file, path); err != nil {
-		t.Errorf("same owner: %v", err)
-	}
-	if err := keepOwner(file, filepath.Join(dir, "none")); err != nil {
-		t.Errorf("nothing there: %v", err)
-	}
-	const other = 12345
-	if os.Geteuid() != 0 {
-		if err := keepOwner(file, "/"); err == nil {
-			t.Error("another's file was made root's own without root's rights")
-		}
-		return
-	}
-	if err := os.Chown(path, other, other); err != nil {
-		t.Fatal(err)
-	}
-	if err := keepOwner(file, path); err != nil {
-		t.Fatal(err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != other {
-		t.Errorf("owner is %d, want %d", uid, other)
-	}
 }

@@ -29,8 +29,5 @@ func tryLock(path, _ string) (io.Closer, error) {
 	return os.NewFile(uintptr(handle), path), nil
 }
 
-// keepOwner has nothing to do: a new file takes its access list from the directory.
-func keepOwner(*os.File, string) error { return nil }
-
 // syncDir has nothing to do: Windows cannot sync a directory.
 func syncDir(string) error { return nil }

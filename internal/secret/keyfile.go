@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/doorward/doorward/internal/fileowner"
 )
 
 // The key file is text. Empty lines and lines that start with '#' are skipped; each
@@ -259,7 +261,7 @@ func replaceFile(path string, text []byte) error {
 func fillFile(file *os.File, path string, text []byte) error {
 	_, err := file.Write(text)
 	if err == nil {
-		err = keepOwner(file, path)
+		err = fileowner.Keep(file, path)
 	}
 	if err == nil {
 		err = file.Sync()

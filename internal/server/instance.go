@@ -172,6 +172,9 @@ func (i *Instance) Moving(ctx context.Context) (to string, err error) {
 	return "", err
 }
 
+// MovedTo tells where the data went once that is whole; "" before.
+func (i *Instance) MovedTo(ctx context.Context) (string, error) { return i.store.MovedTo(ctx) }
+
 // Close finishes what the store accepted and closes it.
 func (i *Instance) Close() error {
 	if err := errors.Join(i.store.Close(), i.closeBreached()); err != nil {

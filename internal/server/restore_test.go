@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -743,6 +744,20 @@ func schedules(t *testing.T, c Config) *schedule {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestScheduleTellsOfAPlaceThatTakesNothing with the first look, and not only when a backup is due.
+func TestScheduleTellsOfAPlaceThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("it needs a directory that refuses root, too")
+	}
+	c := testConfig(t)
+	c.Backup = BackupConfig{To: "/proc", Every: time.Hour}
+	s := schedules(t, c)
+	if _, err := s.due(t.Context()); err == nil || !strings.Contains(err.Error(), "no backup can be written to /proc") {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestScheduleLeavesTheLeaseholderAlone: while another process makes the backup, this one waits.

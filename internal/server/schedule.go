@@ -89,6 +89,10 @@ func (s *schedule) due(ctx context.Context) (bool, error) {
 		if _, _, err := s.list(ctx); err != nil {
 			return false, err
 		}
+		// At the start, and not only when the next backup is due.
+		if err := backup.CheckWritable(s.place); err != nil {
+			return false, err
+		}
 	}
 	return s.older(now), nil
 }

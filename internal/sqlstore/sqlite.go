@@ -5,12 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	_ "modernc.org/sqlite"
+
+	"github.com/doorward/doorward/internal/fileowner"
 )
 
 const (
@@ -58,13 +61,21 @@ func sqliteTurns(n int) *turns {
 	return &turns{free: make(chan struct{}, n), wait: sqliteReadWait, run: sqliteReadTime}
 }
 
-// createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode.
+// createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode and owner.
 func createPrivate(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		err = fileowner.KeepNew(file, filepath.Dir(path))
+	case errors.Is(err, fs.ErrExist):
+		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // what a link names may be missing
+	}
+	if file != nil {
+		defer file.Close()
+	}
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
