@@ -9,9 +9,6 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// at gives the server another public URL.
-func at(url string) option { return func(s *setup) { s.url = url } }
-
 // exported is a capsule in memory.
 type exported struct {
 	auth.Capsule
