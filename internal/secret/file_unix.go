@@ -4,14 +4,13 @@ package secret
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 )
 
 // tryLock locks the file at path, which guards the one at guarded. It gives nil
 // without an error when another holds the lock.
-func tryLock(path, guarded string) (io.Closer, error) {
+func tryLock(path, guarded string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

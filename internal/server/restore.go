@@ -89,25 +89,89 @@ func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, fun
 	return r, func() { r.Close(); _ = file.Close() }, nil
 }
 
-// restoreSQLite fills a file beside the database's, which gets its name when all is done.
+// restoreSQLite fills a file beside the database's, which gets its name when all is done. Only who has the lock touches that file.
 func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
 	path := strings.TrimPrefix(c.Database, "sqlite:")
 	if err := refuseSQLite(path); err != nil {
 		return Restored{}, err
 	}
-	aside := path + ".restoring"
+	unlock, err := lockRestore(path)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer unlock()
+	aside := path + restoringSuffix
 	if err := removeSQLite(aside); err != nil {
 		return Restored{}, err
 	}
+	own, err := createNew(aside)
+	if err != nil {
+		return Restored{}, err
+	}
 	c.Database = "sqlite:" + aside
-	restored, err := fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database, NoSync: true})
+	restored, err := fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database, NoSync: true, Existing: true})
 	if err == nil {
-		err = publish(aside, path)
+		err = publish(aside, path, own)
 	}
 	if err != nil {
 		return restored, errors.Join(err, removeSQLite(aside))
 	}
 	return restored, nil
+}
+
+// restoringSuffix ends the name of a database that is being filled.
+const restoringSuffix = ".restoring"
+
+// ErrRestoring means that another process restores into the same file.
+var ErrRestoring = errors.New("another restore into this file still runs")
+
+// lockRestore keeps a second restore into the same file out, until unlock or the end of the process. It fails with ErrRestoring.
+func lockRestore(path string) (unlock func(), err error) {
+	name := path + restoringSuffix + ".lock"
+	for {
+		lock, err := secret.TryLock(name)
+		if err != nil {
+			return nil, err
+		}
+		if lock == nil {
+			return nil, fmt.Errorf("%w: %s is locked; let it end, or stop it and begin anew", ErrRestoring, name)
+		}
+		if isFile(name, lock) {
+			return func() { removeLock(lock) }, nil
+		}
+		_ = lock.Close() // whoever held it removed it between our open and our lock: of the name, there may be a new one
+	}
+}
+
+// isFile tells whether an open file still has the name.
+func isFile(name string, file *os.File) bool {
+	held, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(name)
+	return err == nil && os.SameFile(held, named)
+}
+
+// removeLock removes the name while the lock is held. Windows removes no open file, and none that another process has opened meanwhile. A name that stays harms nothing.
+func removeLock(lock *os.File) {
+	if runtime.GOOS != "windows" {
+		_ = os.Remove(lock.Name())
+	}
+	_ = lock.Close()
+	if runtime.GOOS == "windows" {
+		_ = os.Remove(lock.Name())
+	}
+}
+
+// createNew makes a private file, and gives what tells it from any other that may bear its name later.
+func createNew(path string) (os.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	return info, errors.Join(err, file.Close())
 }
 
 // sqliteFiles are those that SQLite takes for parts of one database. A log of another one would be played into it.
@@ -138,8 +202,8 @@ func removeSQLite(path string) error {
 	return nil
 }
 
-// publish gives a closed database its name, with all of it on stable storage (P48).
-func publish(aside, path string) error {
+// publish gives a closed database its name, with all of it on stable storage (P48). It fails where aside is no longer the file that this restore filled.
+func publish(aside, path string, own os.FileInfo) error {
 	if _, err := os.Stat(aside + "-wal"); err == nil {
 		return fmt.Errorf("%s-wal is left: something else has the database open", aside)
 	}
@@ -152,6 +216,9 @@ func publish(aside, path string) error {
 	}
 	if err := refuseSQLite(path); err != nil {
 		return err
+	}
+	if named, err := os.Lstat(aside); err != nil || !os.SameFile(own, named) {
+		return errors.Join(fmt.Errorf("%s is not the file any more that was filled: something else removed or replaced it", aside), err)
 	}
 	if err := giveName(aside, path); err != nil {
 		return err
@@ -232,7 +299,7 @@ const marksSince = 9
 
 // finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
 func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options, run string) (err error) {
-	to.Schema = 0
+	to.Schema, to.Existing = 0, true // one that is gone meanwhile must not come back empty
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
 		return err

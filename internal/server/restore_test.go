@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -492,6 +493,73 @@ func TestOneRestoreAtATime(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), c); !errors.Is(err, sqlstore.ErrFilling) {
 		t.Errorf("marked whole: %v", err)
+	}
+}
+
+// TestOneRestoreIntoAFile: a second restore into a file does not touch what the first fills, and is refused until that one has ended, however it ended.
+func TestOneRestoreIntoAFile(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "sqlite")
+	path := strings.TrimPrefix(c.Database, "sqlite:")
+	first := h.options(made.Name)
+	tried := false
+	first.Progress = func(table string, _, _ int64) {
+		if tried || table != "users" {
+			return
+		}
+		tried = true
+		if _, err := Restore(t.Context(), c, h.options(made.Name)); !errors.Is(err, ErrRestoring) {
+			t.Errorf("a second one: %v", err)
+		}
+	}
+	if err := errors.Join(openDataDir(c.DataDir), os.WriteFile(path+".restoring.lock", nil, 0o600), os.WriteFile(path+".restoring-wal", []byte("of one that was killed"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), c, first); err != nil || !tried {
+		t.Fatalf("the first: %v, tried a second %v", err, tried)
+	}
+	if left, _ := filepath.Glob(path + "*"); !slices.Equal(left, []string{path}) {
+		t.Errorf("left %v", left)
+	}
+	if status, _ := call(t, serverOn(t, c), "POST", "/sign-in/email", "", map[string]any{"email": "ada@example.com", "password": rightPassword}); status != 200 {
+		t.Errorf("sign-in %d", status)
+	}
+}
+
+// TestRestoredFileIsItsOwn: where the file that was filled is gone or another one when it is finished or gets its name, nothing is published, and no empty database made.
+func TestRestoredFileIsItsOwn(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "sqlite")
+	r, done, err := h.options(made.Name).open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	dir := t.TempDir()
+	aside, path := filepath.Join(dir, "aside"), filepath.Join(dir, "path")
+	err = finish(t.Context(), c, h.options(made.Name), r.Header, sqlstore.Options{URL: "sqlite:" + aside, Filling: true}, "")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("finished a file that is gone: %v", err)
+	}
+	if left, _ := filepath.Glob(aside + "*"); len(left) > 0 {
+		t.Errorf("made %v", left)
+	}
+	own, err := createNew(aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(aside, filepath.Join(dir, "away")), os.WriteFile(aside, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(aside, path, own); err == nil {
+		t.Error("another file was published")
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something is there: %v", err)
 	}
 }
 
