@@ -307,9 +307,7 @@ func (cmd restoreCmd) Run(a *app) error {
 		}
 		report.At, report.Schema, report.Tables, report.Restored = r.Header.At, r.Header.Schema, r.Tables, c.show("database")
 		if !cmd.SourceWasStopped {
-			for _, u := range r.Unknown {
-				report.Unknown = append(report.Unknown, unknownReport{u.Project, u.What, u.Changed, u.Command})
-			}
+			report.Unknown = reportUnknown(r.Unknown)
 		}
 	}
 	return a.print(report, func(w io.Writer) { report.write(w, c.server.MasterKeyFile) })
@@ -378,11 +376,23 @@ func (r restoreReport) write(w io.Writer, keyFile string) {
 		return
 	}
 	fmt.Fprintln(w, "All sessions are ended, codes are void, every project has a new signing key, and mails that waited are dead (`doorward mail list --state dead`).")
-	if len(r.Unknown) == 0 {
+	writeUnknown(w, "backup", r.At, r.Unknown)
+}
+
+func reportUnknown(list []server.Unknown) (reports []unknownReport) {
+	for _, u := range list {
+		reports = append(reports, unknownReport{u.Project, u.What, u.Changed, u.Command})
+	}
+	return reports
+}
+
+// writeUnknown lists what may have changed after the instant that a backup or another file is of.
+func writeUnknown(w io.Writer, source string, at time.Time, list []unknownReport) {
+	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nThe backup does not know what was changed after %s UTC. If one of these was, for a reason, do it again:\n\n", timeText(r.At))
-	for _, u := range r.Unknown {
+	fmt.Fprintf(w, "\nThe %s does not know what was changed after %s UTC. If one of these was, for a reason, do it again:\n\n", source, timeText(at))
+	for _, u := range list {
 		scope := u.Project
 		if scope == "" {
 			scope = "instance"

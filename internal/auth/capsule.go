@@ -16,7 +16,7 @@ type Capsule struct {
 	Issuer      string    // of its id tokens where it comes from
 	Schema      int64     // number of the newest migration of the database that it comes from
 	At          time.Time // later changes are not in it
-	EndSessions bool      // at an import: users sign in again, because what was ended since is not known (P21)
+	EndSessions bool      // at an import: sessions, codes and signing keys stay behind, because what was ended since is not known (P21)
 }
 
 // ProjectRow is a row of a table of projects' data, as stores give and take it. Values are int64, float64, string, []byte, or nil; those of sealed columns are opened
@@ -64,8 +64,9 @@ var (
 	}
 )
 
-// endedTables are left out where an import ends sessions: what lets somebody in who may have been shut out since.
-var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true}
+// endedTables are left out where an import ends sessions: what by itself lets somebody in who may have been shut out since. Without the signing keys no id token of before counts
+// (P25): one of them may have been withdrawn since. The project gets a new one.
+var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true, "signing_keys": true}
 
 // CapsuleTables tells of a table that holds projects' data whether its rows go with a project, and if not, why.
 func CapsuleTables(table string) (goes bool, why string, known bool) {
@@ -114,7 +115,7 @@ func (a *Admin) ExportProject(ctx context.Context, c Caller, begin func(Capsule)
 const importRows = 500
 
 // ImportProject takes in what ExportProject handed over, and gives the number of rows. rows calls take for each of them. The project is served when all of it is there; an import
-// that breaks off leaves nothing. Id tokens of the old server count on. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
+// that breaks off leaves nothing. Id tokens of the old server count on, unless sessions end. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
 // CodeInvalidArgument where the capsule does not fit, and with the errors of rows.
 func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, rows func(take func(ProjectRow) error) error) (n int, err error) {
 	if err := c.requireOperator(); err != nil {

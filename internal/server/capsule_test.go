@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestDamagedCapsule(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(tt.file), tt.keys, nil); !errors.Is(err, tt.want) {
+			if _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(tt.file), tt.keys, nil); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 		})
@@ -84,17 +85,27 @@ func TestDamagedCapsule(t *testing.T) {
 	late := testConfig(t)
 	late.Clock = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	elsewhere := openInstance(t, late)
-	if _, _, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, nil); !errors.Is(err, ErrStaleCapsule) {
+	if _, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, nil); !errors.Is(err, ErrStaleCapsule) {
 		t.Errorf("an old file: %v", err)
 	}
 	end := true
-	if _, _, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, &end); err != nil {
+	imported, err := elsewhere.ImportProject(t.Context(), elsewhere.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, &end)
+	if err != nil {
 		t.Errorf("an old file without its sessions: %v", err)
+	}
+	if !slices.ContainsFunc(imported.Unknown, func(u Unknown) bool { return u.Project == "default" && strings.HasPrefix(u.What, "users:") }) {
+		t.Errorf("what may have changed since: %+v", imported.Unknown)
+	}
+	early := testConfig(t)
+	early.Clock = func() time.Time { return time.Now().Add(-2 * time.Hour) }
+	behind := openInstance(t, early)
+	if _, err := behind.ImportProject(t.Context(), behind.Service.LocalOperator(auth.Caller{}), bytes.NewReader(file), backup.Keys{Identities: key}, nil); !errors.Is(err, ErrStaleCapsule) {
+		t.Errorf("a file from the future: %v", err)
 	}
 	if _, err := to.Service.Project(t.Context(), auth.DefaultProject); err != nil {
 		t.Errorf("the default project gave way to a file that is not whole: %v", err)
 	}
-	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); err != nil {
+	if _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); err != nil {
 		t.Fatalf("after all of that: %v", err)
 	}
 	moved, err := to.Service.Project(t.Context(), auth.DefaultProject)
@@ -132,10 +143,10 @@ func TestDamagedCapsule(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer whole.Close()
-	if _, _, err := to.ImportProject(t.Context(), operator, whole, backup.Keys{Identities: key}, nil); !errors.Is(err, ErrNoCapsule) {
+	if _, err := to.ImportProject(t.Context(), operator, whole, backup.Keys{Identities: key}, nil); !errors.Is(err, ErrNoCapsule) {
 		t.Errorf("importing a backup: %v", err)
 	}
-	if _, _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); auth.CodeOf(err) != auth.CodeConflict || !strings.Contains(err.Error(), "in use") {
+	if _, err := to.ImportProject(t.Context(), operator, bytes.NewReader(file), backup.Keys{Identities: key}, nil); auth.CodeOf(err) != auth.CodeConflict || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("twice: %v", err)
 	}
 }
