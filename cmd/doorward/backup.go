@@ -232,7 +232,7 @@ func (cmd backupKeygenCmd) Run(a *app) error {
 
 type restoreCmd struct {
 	dataFlags
-	Backup           string `arg:"" help:"Backup: a file, s3://BUCKET/PREFIX/NAME.backup?endpoint=URL&region=NAME, or a place, whose newest it is then."`
+	Backup           string `arg:"" help:"Backup: a file, s3://BUCKET/PREFIX/NAME.backup?endpoint=URL&region=NAME, or a place, whose newest it is then, unless that is of a time to come."`
 	To               string `help:"Database to make, sqlite:FILE or postgres://…; it must be new." placeholder:"URL"`
 	Key              string `help:"Key file that opens the backup, as doorward backup keygen wrote it." placeholder:"FILE"`
 	PassphraseFile   string `help:"File with the passphrase that the backup is sealed with." placeholder:"FILE"`
@@ -339,7 +339,7 @@ func (cmd restoreCmd) options(a *app) (o server.RestoreOptions, err error) {
 		return o, usageError("the backup: " + err.Error())
 	}
 	if o.Name == "" {
-		o.Name, err = backup.Newest(a.ctx, o.From)
+		o.Name, err = backup.Newest(a.ctx, o.From, time.Now())
 	}
 	if errors.Is(err, backup.ErrNotThere) {
 		err = notFoundError(err.Error())
