@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/internal/token"
@@ -143,8 +144,9 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ro
 	return i.run(ctx, c, rows)
 }
 
-// CleanUpImports removes what imports left that broke off, and gives how many. It leaves alone those that run.
-func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
+// CleanUpImports removes what imports left that broke off, and gives how many; of one project, where one is named. It leaves alone those that run. One that cannot be removed does
+// not keep it from the others.
+func (a *Admin) CleanUpImports(ctx context.Context, only ...ProjectID) (removed int, err error) {
 	store, err := a.projectRows()
 	if err != nil {
 		return 0, err
@@ -153,26 +155,36 @@ func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	for _, id := range ids {
+		if len(only) > 0 && !slices.Contains(only, id) {
+			continue
+		}
+		done, failed := a.cleanUpImport(ctx, store, id)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("what an import of project %s left: %w", id, failed))
+		}
+		if done {
+			removed++
+		}
+	}
+	return removed, err
+}
+
+func (a *Admin) cleanUpImport(ctx context.Context, store ProjectRows, id ProjectID) (bool, error) {
 	holder, err := token.NewID(28, a.rand)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	removed := 0
-	for _, id := range ids {
-		i := &projectImport{admin: a, store: store, capsule: Capsule{Project: id}, holder: holder}
-		if err := i.lease(ctx); CodeOf(err) == CodeConflict {
-			continue
-		} else if err != nil {
-			return removed, err
+	i := &projectImport{admin: a, store: store, capsule: Capsule{Project: id}, holder: holder}
+	if err := i.lease(ctx); err != nil {
+		if CodeOf(err) == CodeConflict {
+			err = nil // it runs
 		}
-		err := store.AbandonProject(ctx, id, "")
-		i.release(ctx)
-		if err != nil {
-			return removed, err
-		}
-		removed++
+		return false, err
 	}
-	return removed, nil
+	defer i.release(ctx)
+	err = store.AbandonProject(ctx, id, "")
+	return err == nil, err
 }
 
 func (a *Admin) projectRows() (ProjectRows, error) {

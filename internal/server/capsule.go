@@ -121,6 +121,7 @@ func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Rea
 		return imported, fmt.Errorf("%w: it is of %s, and now is %s by this machine's clock", ErrStaleCapsule, h.At.UTC().Format(time.RFC3339), h.At.Add(age).UTC().Format(time.RFC3339))
 	}
 	var unknown unknowns
+	_, missing := i.Service.Project(ctx, auth.DefaultProject)
 	rows, err := i.Admin.ImportProject(ctx, c, capsule, func(take func(auth.ProjectRow) error) error {
 		row := auth.ProjectRow{}
 		var table sqlstore.Table
@@ -139,6 +140,9 @@ func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Rea
 		})
 		return err
 	})
+	if err != nil && missing == nil && capsule.Project == auth.DefaultProject {
+		err = i.remakeDefault(ctx, err)
+	}
 	switch {
 	case errors.Is(err, auth.ErrOutcomeUnknown):
 		return imported, fmt.Errorf("it is not known whether the project is here; look with `doorward project show %s`: %w", capsule.Project, err)
@@ -150,6 +154,18 @@ func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.Rea
 		imported.Unknown = unknown.list()
 	}
 	return imported, nil
+}
+
+// remakeDefault brings back what gave way to an import that failed, and says so beside the import's error.
+func (i *Instance) remakeDefault(ctx context.Context, failed error) error {
+	made, _, err := i.EnsureDefaultProject(context.WithoutCancel(ctx))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; and the empty project default that gave way is not there again until the server starts: %w", failed, err)
+	case made:
+		return fmt.Errorf("%w; the empty project default that gave way is there again, with another admin token: `doorward project rotate-admin-token default` makes one", failed)
+	}
+	return failed
 }
 
 // ImportedProject tells what came in.
