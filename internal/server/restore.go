@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -271,10 +272,29 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if errors.Is(err, secret.ErrOtherKeyFile) {
 		err = fmt.Errorf("%w than the one in the backup; move it away, or name another path with --master-key-file", err)
 	}
+	if err == nil {
+		err = l.tryKeys(ctx, c)
+	}
 	if err = errors.Join(err, store.Close()); err != nil {
 		return restored, err
 	}
 	return restored, finish(ctx, c, o, r.Header, to, run)
+}
+
+// tryKeys opens all that is sealed, in the schema of the backup: with another key file nothing is migrated, and nothing settled.
+func (l *loader) tryKeys(ctx context.Context, c Config) error {
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+	if err != nil {
+		return fmt.Errorf("master key: %w", err)
+	}
+	kinds := slices.DeleteFunc(auth.SealedKinds(), func(k auth.SealedKind) bool {
+		table, column, _ := strings.Cut(string(k), ".")
+		return !slices.ContainsFunc(l.schema, func(t sqlstore.Table) bool { return t.Name == table && t.Place(column) >= 0 })
+	})
+	if _, err := openEverySecret(ctx, l.store, keyring, kinds); err != nil {
+		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
+	}
+	return nil
 }
 
 // fill marks the database, loads and checks. A file of SQLite needs no mark: it gets its name when it is whole.
@@ -314,9 +334,6 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if err != nil {
 		return err
 	}
-	if _, err := openEverySecret(ctx, store, keyring); err != nil {
-		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
-	}
 	return unmark(ctx, store, run)
 }
 
@@ -342,8 +359,8 @@ func (c Config) quiet() Config {
 }
 
 // openEverySecret finds out whether the keys open all that is sealed, and counts it.
-func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring) (n int64, err error) {
-	for _, kind := range auth.SealedKinds() {
+func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring, kinds []auth.SealedKind) (n int64, err error) {
+	for _, kind := range kinds {
 		var last auth.SealedValue
 		for {
 			values, err := store.ListSealed(ctx, kind, last, 200)

@@ -634,6 +634,62 @@ func TestBackupBeforeMigration(t *testing.T) {
 	}
 }
 
+// TestKeysAreTriedBeforeTheMigration: with a key file that does not open what a backup of an older schema holds, the database stays as it was filled.
+func TestKeysAreTriedBeforeTheMigration(t *testing.T) {
+	t.Parallel()
+	const old = 8
+	c := on(t, "sqlite")
+	if err := openDataDir(c.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: old, Filling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "master.key"), c.Rand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := foreign.Seal([]byte("secret"), auth.SealedProjectSecrets.AD("shop", "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	projects, _ := sqlstore.TableNamed("projects")
+	err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
+		_, err := w.Put(t.Context(), projects, []sqlstore.Row{{"shop", "Shop", "documented", "{}", sealed, nil, int64(1), int64(1), int64(1)}}, sqlstore.Refuse)
+		return err
+	})
+	if err = errors.Join(err, backupBeforeMigration(t.Context(), c, store, old), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, "before-00009.backup"), c.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := RestoreOptions{From: place, Name: name}
+	r, done, err := o.open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	to := sqlstore.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "doorward.db")}
+	if _, err := fillNew(t.Context(), c, o, r, to); err == nil || !strings.Contains(err.Error(), "not the key file") {
+		t.Errorf("filled: %v", err)
+	}
+	to.Schema, to.Filling = old, true
+	filled, err := sqlstore.Open(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filled.Close()
+	if v, err := filled.SchemaNumber(t.Context()); err != nil || v != old {
+		t.Errorf("migrated to schema %d, %v", v, err)
+	}
+}
+
 func schemaOf(t *testing.T, store *sqlstore.Store) int64 {
 	t.Helper()
 	snapshot, err := store.Snapshot(t.Context(), sqlstore.SnapshotOptions{})
