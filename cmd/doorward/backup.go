@@ -257,7 +257,8 @@ type restoreReport struct {
 	Schema   int64           `json:"schema"`
 	Tables   []backup.Sum    `json:"tables"`
 	Verified *verifyReport   `json:"verified,omitempty"`
-	Restored string          `json:"restored,omitempty"` // the database
+	Restored string          `json:"restored,omitempty"`       // the database
+	Unsure   bool            `json:"outcomeUnknown,omitempty"` // whether it was
 	Kept     bool            `json:"keptSessions"`
 	Unknown  []unknownReport `json:"mayHaveChanged,omitempty"`
 }
@@ -300,8 +301,12 @@ func (cmd restoreCmd) Run(a *app) error {
 		report.At, report.Schema, report.Tables = v.Header.At, v.Header.Schema, v.Tables
 		report.Verified = &verifyReport{backup.Trailer{Tables: v.Tables}.Rows(), v.Secrets, v.Projects}
 	}
+	var unsure error
 	if cmd.To != "" {
 		r, err := server.Restore(a.ctx, c.server, o)
+		if errors.Is(err, server.ErrMaybeRestored) {
+			report.Unsure, unsure, err = true, err, nil
+		}
 		if err != nil {
 			return fmt.Errorf("nothing was restored: %w", err)
 		}
@@ -310,7 +315,7 @@ func (cmd restoreCmd) Run(a *app) error {
 			report.Unknown = reportUnknown(r.Unknown)
 		}
 	}
-	return a.print(report, func(w io.Writer) { report.write(w, c.server.MasterKeyFile) })
+	return errors.Join(a.print(report, func(w io.Writer) { report.write(w, c.server.MasterKeyFile) }), unsure)
 }
 
 // show gives an option's value as it may be printed.
@@ -369,6 +374,9 @@ func (r restoreReport) write(w io.Writer, keyFile string) {
 	}
 	if r.Restored == "" {
 		return
+	}
+	if r.Unsure {
+		fmt.Fprintln(w, "\nIt is not known whether the database is whole: see the error. If it is, all of this holds.")
 	}
 	fmt.Fprintf(w, "\nThe master key is in %s; start the server with the same --master-key-file and --database.\n", plain(keyFile))
 	if r.Kept {

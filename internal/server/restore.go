@@ -41,7 +41,7 @@ type Restored struct {
 var ErrNotEmpty = errors.New("a backup is restored into a new database only")
 
 // Restore makes a new database of a backup, and the master key's file where the backup has it. A database that is not whole cannot be served: a restore that fails or is killed is begun
-// anew by the same call. It fails with ErrNotEmpty, and with the errors of package backup.
+// anew by the same call. It fails with ErrNotEmpty, ErrRestoring, and with the errors of package backup; with ErrMaybeRestored and all of Restored where only the last answer is missing.
 func Restore(ctx context.Context, c Config, o RestoreOptions) (Restored, error) {
 	if err := openDataDir(c.DataDir); err != nil {
 		return Restored{}, err
@@ -334,7 +334,18 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if err != nil {
 		return err
 	}
-	return unmark(ctx, store, run)
+	return lastStep(run, unmark(ctx, store, run))
+}
+
+// ErrMaybeRestored means that the answer to the last step was lost, which makes a database on a server known as whole.
+var ErrMaybeRestored = errors.New("it is not known whether the database is whole: start a server on it, and where that refuses it as not whole, restore again")
+
+// lastStep tells a restore that may be done from one that is not; a file without a mark is not, as it has no name yet.
+func lastStep(run string, err error) error {
+	if run != "" && errors.Is(err, auth.ErrOutcomeUnknown) {
+		return fmt.Errorf("%w: %w", ErrMaybeRestored, err)
+	}
+	return err
 }
 
 // filling is a store that is not whole yet and takes changes all the same: those that make it whole.

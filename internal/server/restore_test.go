@@ -634,6 +634,20 @@ func TestBackupBeforeMigration(t *testing.T) {
 	}
 }
 
+// TestRestoreWhoseLastAnswerIsLost: only where the mark of a database may be gone the restore may be done.
+func TestRestoreWhoseLastAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	if err := lastStep("run", fmt.Errorf("commit: %w", auth.ErrOutcomeUnknown)); !errors.Is(err, ErrMaybeRestored) || !errors.Is(err, auth.ErrOutcomeUnknown) {
+		t.Errorf("a database on a server: %v", err)
+	}
+	if err := lastStep("", auth.ErrOutcomeUnknown); errors.Is(err, ErrMaybeRestored) {
+		t.Errorf("a file: %v", err)
+	}
+	if err := lastStep("run", sqlstore.ErrOtherRun); errors.Is(err, ErrMaybeRestored) {
+		t.Errorf("another restore's: %v", err)
+	}
+}
+
 // TestKeysAreTriedBeforeTheMigration: with a key file that does not open what a backup of an older schema holds, the database stays as it was filled.
 func TestKeysAreTriedBeforeTheMigration(t *testing.T) {
 	t.Parallel()
