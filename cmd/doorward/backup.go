@@ -232,7 +232,7 @@ func (cmd backupKeygenCmd) Run(a *app) error {
 
 type restoreCmd struct {
 	dataFlags
-	Backup           string `arg:"" help:"Backup: a file, s3://BUCKET/PREFIX/NAME.backup?endpoint=URL&region=NAME, or a place, whose newest it is then."`
+	Backup           string `arg:"" help:"Backup: a file, s3://BUCKET/PREFIX/NAME.backup?endpoint=URL&region=NAME, or a place, whose newest it is then, unless that is of a time to come."`
 	To               string `help:"Database to make, sqlite:FILE or postgres://…; it must be new." placeholder:"URL"`
 	Key              string `help:"Key file that opens the backup, as doorward backup keygen wrote it." placeholder:"FILE"`
 	PassphraseFile   string `help:"File with the passphrase that the backup is sealed with." placeholder:"FILE"`
@@ -257,7 +257,8 @@ type restoreReport struct {
 	Schema   int64           `json:"schema"`
 	Tables   []backup.Sum    `json:"tables"`
 	Verified *verifyReport   `json:"verified,omitempty"`
-	Restored string          `json:"restored,omitempty"` // the database
+	Restored string          `json:"restored,omitempty"`       // the database
+	Unsure   bool            `json:"outcomeUnknown,omitempty"` // whether it was
 	Kept     bool            `json:"keptSessions"`
 	Unknown  []unknownReport `json:"mayHaveChanged,omitempty"`
 }
@@ -300,19 +301,21 @@ func (cmd restoreCmd) Run(a *app) error {
 		report.At, report.Schema, report.Tables = v.Header.At, v.Header.Schema, v.Tables
 		report.Verified = &verifyReport{backup.Trailer{Tables: v.Tables}.Rows(), v.Secrets, v.Projects}
 	}
+	var unsure error
 	if cmd.To != "" {
 		r, err := server.Restore(a.ctx, c.server, o)
+		if errors.Is(err, server.ErrMaybeRestored) {
+			report.Unsure, unsure, err = true, err, nil
+		}
 		if err != nil {
 			return fmt.Errorf("nothing was restored: %w", err)
 		}
 		report.At, report.Schema, report.Tables, report.Restored = r.Header.At, r.Header.Schema, r.Tables, c.show("database")
 		if !cmd.SourceWasStopped {
-			for _, u := range r.Unknown {
-				report.Unknown = append(report.Unknown, unknownReport{u.Project, u.What, u.Changed, u.Command})
-			}
+			report.Unknown = reportUnknown(r.Unknown)
 		}
 	}
-	return a.print(report, func(w io.Writer) { report.write(w, c.server.MasterKeyFile) })
+	return errors.Join(a.print(report, func(w io.Writer) { report.write(w, c.server.MasterKeyFile) }), unsure)
 }
 
 // show gives an option's value as it may be printed.
@@ -341,7 +344,7 @@ func (cmd restoreCmd) options(a *app) (o server.RestoreOptions, err error) {
 		return o, usageError("the backup: " + err.Error())
 	}
 	if o.Name == "" {
-		o.Name, err = backup.Newest(a.ctx, o.From)
+		o.Name, err = backup.Newest(a.ctx, o.From, time.Now())
 	}
 	if errors.Is(err, backup.ErrNotThere) {
 		err = notFoundError(err.Error())
@@ -372,17 +375,32 @@ func (r restoreReport) write(w io.Writer, keyFile string) {
 	if r.Restored == "" {
 		return
 	}
+	if r.Unsure {
+		fmt.Fprintln(w, "\nIt is not known whether the database is whole: see the error. If it is, all of this holds.")
+	}
 	fmt.Fprintf(w, "\nThe master key is in %s; start the server with the same --master-key-file and --database.\n", plain(keyFile))
 	if r.Kept {
 		fmt.Fprintln(w, "Sessions, codes, keys and waiting mails go on. The old server must not be started again.")
 		return
 	}
 	fmt.Fprintln(w, "All sessions are ended, codes are void, every project has a new signing key, and mails that waited are dead (`doorward mail list --state dead`).")
-	if len(r.Unknown) == 0 {
+	writeUnknown(w, "backup", r.At, r.Unknown)
+}
+
+func reportUnknown(list []server.Unknown) (reports []unknownReport) {
+	for _, u := range list {
+		reports = append(reports, unknownReport{u.Project, u.What, u.Changed, u.Command})
+	}
+	return reports
+}
+
+// writeUnknown lists what may have changed after the instant that a backup or another file is of.
+func writeUnknown(w io.Writer, source string, at time.Time, list []unknownReport) {
+	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nThe backup does not know what was changed after %s UTC. If one of these was, for a reason, do it again:\n\n", timeText(r.At))
-	for _, u := range r.Unknown {
+	fmt.Fprintf(w, "\nThe %s does not know what was changed after %s UTC. If one of these was, for a reason, do it again:\n\n", source, timeText(at))
+	for _, u := range list {
 		scope := u.Project
 		if scope == "" {
 			scope = "instance"

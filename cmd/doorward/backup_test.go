@@ -72,3 +72,16 @@ func TestConfigCheckOfBackups(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsureRestore: where it is not known whether a restore ended, what to do again is listed all the same.
+func TestUnsureRestore(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	r := restoreReport{Restored: "postgres://db/doorward", Unsure: true, Unknown: []unknownReport{{Project: "shop", What: "users", Command: "doorward user disable EMAIL"}}}
+	r.write(&out, "master.key")
+	for _, want := range []string{"not known whether", "doorward user disable EMAIL"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+}

@@ -38,6 +38,8 @@ type movedProject struct {
 	At      time.Time `json:"at"`
 	Rows    int64     `json:"rows"`
 	Issuer  string    `json:"issuer"` // of the server that the project comes from
+
+	Unknown []unknownReport `json:"mayHaveChanged,omitempty"` // where its sessions ended
 }
 
 func (c projectExportCmd) Run(a *app, group *projectCmd) error {
@@ -112,14 +114,16 @@ type projectImportCmd struct {
 	File           string `arg:"" help:"File that doorward project export made."`
 	Key            string `help:"Key file that opens it, as doorward backup keygen wrote it." placeholder:"FILE"`
 	PassphraseFile string `help:"File with the passphrase that it is sealed with." placeholder:"FILE"`
-	EndSessions    bool   `help:"Users sign in again, and links in mails are void: what was ended on the old server since the export stays ended." xor:"sessions"`
-	KeepSessions   bool   `help:"Sessions go on although the file is older than an hour: nothing was ended on the old server since." xor:"sessions"`
+	EndSessions    bool   `help:"Sessions, links in mails and signing keys stay behind, so users sign in again and no id token of before counts. Passwords, disabled users, tokens and secrets are those of the export; they are listed." xor:"sessions"`
+	KeepSessions   bool   `help:"Sessions go on although the file is not of the last hour: nothing was ended on the old server since." xor:"sessions"`
 }
 
 func (projectImportCmd) Help() string {
 	return `All or nothing: the project is served once all of it is there, and an import that breaks off leaves nothing. It works on the data directory or the database, not over --server; servers go on serving meanwhile. The project keeps its id, which must never have been used here; only a project "default" that nobody used or set up gives way to one that comes.
 
 Passwords, sessions, refresh tokens, second factors and signing keys go on working. Where this server has another public URL, new id tokens have another issuer: tell it to whoever verifies them; the server itself takes the old ones until they expire (setting formerIssuer). Passkeys are bound to their domain: set passkeyRPID to the old one.
+
+What was ended on the old server after the export is not known. With --end-sessions, sessions, refresh tokens, links and codes in mails and signing keys do not come along: the project gets a new key, and id tokens of before count no more. All else comes as it was: passwords, who is disabled, roles, second factors and recovery codes, the admin token, secrets of providers and webhooks. It is listed with the command that takes it back.
 
 Example:
 
@@ -148,16 +152,20 @@ func (c projectImportCmd) Run(a *app, group *projectCmd) (err error) {
 	}
 	defer file.Close()
 	return a.onDatabase(group.reachFlags, func(instance *server.Instance, caller auth.Caller) error {
-		capsule, rows, err := instance.ImportProject(a.ctx, caller, file, keys, sessions)
+		imported, err := instance.ImportProject(a.ctx, caller, file, keys, sessions)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
-		moved := movedProject{string(capsule.Project), c.File, capsule.At, int64(rows), capsule.Issuer}
+		moved := movedProject{string(imported.Project), c.File, imported.At, int64(imported.Rows), imported.Issuer, reportUnknown(imported.Unknown)}
 		return a.print(moved, func(w io.Writer) {
-			pairs(w, "Project", moved.Project, "Name", capsule.DisplayName, "Of", timeText(moved.At)+" UTC", "Rows", fmt.Sprint(rows))
-			if issuer := instance.Service.Issuer(capsule.Project); issuer != moved.Issuer {
+			pairs(w, "Project", moved.Project, "Name", imported.DisplayName, "Of", timeText(moved.At)+" UTC", "Rows", fmt.Sprint(moved.Rows))
+			if issuer := instance.Service.Issuer(imported.Project); issuer != moved.Issuer {
 				fmt.Fprintf(w, "\nThe issuer of new id tokens is %s, and was %s: tell it to whoever verifies them.\n", issuer, plain(moved.Issuer))
 			}
+			if c.EndSessions {
+				fmt.Fprintln(w, "\nSessions, links and codes were left behind, and the project has a new signing key: id tokens of before count no more.")
+			}
+			writeUnknown(w, "file", moved.At, moved.Unknown)
 		})
 	})
 }

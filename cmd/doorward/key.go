@@ -113,6 +113,8 @@ type masterKeyRotateCmd struct{}
 func (masterKeyRotateCmd) Help() string {
 	return `Works only with the data directory at hand, also while servers run. Copy the key file afterwards. With servers on more than one machine, stage the key first.
 
+Where an earlier rotation broke off, it is finished and no key is added; rotate again for a new one. Where somebody has the key file, they have a staged key, too: rotate twice, so that one seals which they never saw.
+
 Example:
 
     doorward master-key rotate --data /var/lib/doorward`
@@ -124,7 +126,12 @@ func (masterKeyRotateCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return a.print(rotated, func(w io.Writer) { fmt.Fprintf(w, "master key %s seals everything now\n", rotated.KeyID) })
+		return a.print(rotated, func(w io.Writer) {
+			fmt.Fprintf(w, "master key %s seals everything now\n", rotated.KeyID)
+			if rotated.Finished {
+				fmt.Fprintln(w, "a rotation that had broken off is finished, and no key was added; run it again for a new one")
+			}
+		})
 	})
 }
 

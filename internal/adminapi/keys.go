@@ -30,7 +30,8 @@ type StagedMasterKey struct {
 
 // RotatedMasterKey names the master key that seals from now on.
 type RotatedMasterKey struct {
-	KeyID string `json:"keyId"`
+	KeyID    string `json:"keyId"`
+	Finished bool   `json:"finished"` // an earlier rotation that broke off; no key was added
 }
 
 // PrunedMasterKeys names the master keys that were removed.
@@ -69,8 +70,8 @@ func (a *API) stageMasterKey(q request) (StagedMasterKey, error) {
 }
 
 func (a *API) rotateMasterKey(q request) (RotatedMasterKey, error) {
-	id, err := a.admin.RotateMasterKey(q.ctx, q.caller, func(int) {})
-	return RotatedMasterKey{id}, err
+	id, finished, err := a.admin.RotateMasterKey(q.ctx, q.caller, func(int) {})
+	return RotatedMasterKey{id, finished}, err
 }
 
 func (a *API) pruneMasterKeys(q request) (PrunedMasterKeys, error) {

@@ -151,13 +151,22 @@ func (a *Admin) StageMasterKey(ctx context.Context, c Caller) (id string, err er
 }
 
 // RotateMasterKey adds a master key, or takes the one that is staged, and seals every stored secret again with it; PruneMasterKeys then removes the old ones. progress is called now and then with the
-// number of values done. It may run while servers serve. Only for operators who hold the data directory.
-func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(done int)) (newID string, err error) {
+// number of values done. Where values are sealed with another key than the newest, as a rotation that broke off leaves them, it finishes that one and adds no key: another one would be on no other
+// machine. finished tells so. It may run while servers serve. Only for operators who hold the data directory.
+func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(done int)) (newID string, finished bool, err error) {
 	if err := c.requireOperator(); err != nil {
-		return "", err
+		return "", false, err
 	}
-	if newID, err = a.keyring.Add(a.rand); err != nil {
-		return "", err
+	if newID, err = a.keyring.Newest(); err != nil {
+		return "", false, err
+	}
+	if finished, err = a.sealedByOthers(ctx, newID); err != nil {
+		return "", false, err
+	}
+	if !finished {
+		if newID, err = a.keyring.Add(a.rand); err != nil {
+			return "", false, err
+		}
 	}
 	// Twice: a server may have sealed something with the old key while it had not noticed the new one.
 	done := 0
@@ -165,7 +174,7 @@ func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(don
 		for _, kind := range SealedKinds() {
 			n, err := a.reseal(ctx, kind, newID, func(n int) { progress(done + n) })
 			if err != nil {
-				return "", fmt.Errorf("reseal %s: %w", kind, err)
+				return "", false, fmt.Errorf("reseal %s: %w", kind, err)
 			}
 			done += n
 		}
@@ -174,7 +183,30 @@ func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(don
 	err = a.store.Update(ctx, func(tx Tx) error {
 		return a.audit(ctx, tx, c, EventMasterKeyRotated, OutcomeAllowed, "", "key", newID)
 	})
-	return newID, err
+	return newID, finished, err
+}
+
+// sealedByOthers tells whether any value is sealed with another key.
+func (a *Admin) sealedByOthers(ctx context.Context, key string) (bool, error) {
+	for _, kind := range SealedKinds() {
+		var last SealedValue
+		for {
+			values, err := a.store.ListSealed(ctx, kind, last, 500)
+			if err != nil {
+				return false, err
+			}
+			if len(values) == 0 {
+				break
+			}
+			for _, v := range values {
+				if id, err := secret.KeyID(v.Sealed); err != nil || id != key {
+					return true, nil
+				}
+				last = v
+			}
+		}
+	}
+	return false, nil
 }
 
 func (a *Admin) reseal(ctx context.Context, kind SealedKind, newID string, progress func(int)) (int, error) {

@@ -157,7 +157,7 @@ func TestOperatorTokens(t *testing.T) {
 	h.want(h.admin.DeleteProject(h.ctx, h.asAdmin()), auth.CodeAdminRequired)
 	_, err = h.admin.ListProjects(h.ctx, h.asAdmin(), "", 10)
 	h.want(err, auth.CodeAdminRequired)
-	_, err = h.admin.RotateMasterKey(h.ctx, h.asAdmin(), func(int) {})
+	_, _, err = h.admin.RotateMasterKey(h.ctx, h.asAdmin(), func(int) {})
 	h.want(err, auth.CodeAdminRequired)
 	_, err = h.AuthenticateOperator(h.ctx, h.anyone(), h.adminToken)
 	h.want(err, auth.CodeAdminRequired)
@@ -216,7 +216,7 @@ func TestAdminMethodsNeedAdmin(t *testing.T) {
 		"delete operator":   func(c auth.Caller) error { return h.admin.DeleteOperatorToken(h.ctx, c, "x") },
 		"operator tokens":   func(c auth.Caller) error { _, err := h.admin.OperatorTokens(h.ctx, c); return err },
 		"stage master key":  func(c auth.Caller) error { _, err := h.admin.StageMasterKey(h.ctx, c); return err },
-		"rotate master key": func(c auth.Caller) error { _, err := h.admin.RotateMasterKey(h.ctx, c, func(int) {}); return err },
+		"rotate master key": func(c auth.Caller) error { _, _, err := h.admin.RotateMasterKey(h.ctx, c, func(int) {}); return err },
 		"prune master keys": func(c auth.Caller) error { _, err := h.admin.PruneMasterKeys(h.ctx, c); return err },
 		"instance audit": func(c auth.Caller) error {
 			c.Project = nil

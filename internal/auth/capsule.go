@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/internal/token"
@@ -16,7 +17,7 @@ type Capsule struct {
 	Issuer      string    // of its id tokens where it comes from
 	Schema      int64     // number of the newest migration of the database that it comes from
 	At          time.Time // later changes are not in it
-	EndSessions bool      // at an import: users sign in again, because what was ended since is not known (P21)
+	EndSessions bool      // at an import: sessions, codes and signing keys stay behind, because what was ended since is not known (P21)
 }
 
 // ProjectRow is a row of a table of projects' data, as stores give and take it. Values are int64, float64, string, []byte, or nil; those of sealed columns are opened
@@ -65,8 +66,9 @@ var (
 	}
 )
 
-// endedTables are left out where an import ends sessions: what lets somebody in who may have been shut out since.
-var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true}
+// endedTables are left out where an import ends sessions: what by itself lets somebody in who may have been shut out since. Without the signing keys no id token of before counts
+// (P25): one of them may have been withdrawn since. The project gets a new one.
+var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true, "signing_keys": true}
 
 // CapsuleTables tells of a table that holds projects' data whether its rows go with a project, and if not, why.
 func CapsuleTables(table string) (goes bool, why string, known bool) {
@@ -115,7 +117,7 @@ func (a *Admin) ExportProject(ctx context.Context, c Caller, begin func(Capsule)
 const importRows = 500
 
 // ImportProject takes in what ExportProject handed over, and gives the number of rows. rows calls take for each of them. The project is served when all of it is there; an import
-// that breaks off leaves nothing. Id tokens of the old server count on. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
+// that breaks off leaves nothing. Id tokens of the old server count on, unless sessions end. Only for operators. It fails with CodeConflict where the id is or ever was in use (P6), with
 // CodeInvalidArgument where the capsule does not fit, and with the errors of rows.
 func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, rows func(take func(ProjectRow) error) error) (n int, err error) {
 	if err := c.requireOperator(); err != nil {
@@ -143,8 +145,9 @@ func (a *Admin) ImportProject(ctx context.Context, c Caller, capsule Capsule, ro
 	return i.run(ctx, c, rows)
 }
 
-// CleanUpImports removes what imports left that broke off, and what deleted projects left, and gives how many. It leaves alone imports that run.
-func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
+// CleanUpImports removes what imports left that broke off, and what deleted projects left, and gives how many; of one project, where one is named. It leaves alone imports that run.
+// One that cannot be removed does not keep it from the others.
+func (a *Admin) CleanUpImports(ctx context.Context, only ...ProjectID) (removed int, err error) {
 	store, err := a.projectRows()
 	if err != nil {
 		return 0, err
@@ -153,26 +156,36 @@ func (a *Admin) CleanUpImports(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	for _, id := range ids {
+		if len(only) > 0 && !slices.Contains(only, id) {
+			continue
+		}
+		done, failed := a.cleanUpImport(ctx, store, id)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("what an import of project %s left: %w", id, failed))
+		}
+		if done {
+			removed++
+		}
+	}
+	return removed, err
+}
+
+func (a *Admin) cleanUpImport(ctx context.Context, store ProjectRows, id ProjectID) (bool, error) {
 	holder, err := token.NewID(28, a.rand)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	removed := 0
-	for _, id := range ids {
-		i := &projectImport{admin: a, store: store, capsule: Capsule{Project: id}, holder: holder}
-		if err := i.lease(ctx); CodeOf(err) == CodeConflict {
-			continue
-		} else if err != nil {
-			return removed, err
+	i := &projectImport{admin: a, store: store, capsule: Capsule{Project: id}, holder: holder}
+	if err := i.lease(ctx); err != nil {
+		if CodeOf(err) == CodeConflict {
+			err = nil // it runs
 		}
-		err := store.AbandonProject(ctx, id, "")
-		i.release(ctx)
-		if err != nil {
-			return removed, err
-		}
-		removed++
+		return false, err
 	}
-	return removed, nil
+	defer i.release(ctx)
+	err = store.AbandonProject(ctx, id, "")
+	return err == nil, err
 }
 
 func (a *Admin) projectRows() (ProjectRows, error) {

@@ -225,11 +225,23 @@ func TestCapsuleEndsSessions(t *testing.T) {
 	tokens := old.signUp(ada)
 	capsule := old.export()
 	capsule.EndSessions = true
+	before, err := old.admin.SigningKeys(old.ctx, old.asAdmin())
+	old.must(err)
 	h := elsewhere(t)
-	_, err := h.takeIn(capsule)
+	_, err = h.takeIn(capsule)
 	h.must(err)
 	h.id = "acme"
 	h.wantEnded(tokens)
+	keys, err := h.store.ListSigningKeys(h.ctx, "acme")
+	if h.must(err); len(keys) != 1 || keys[0].ID == before[0].ID {
+		t.Errorf("signing keys %v, on the old server %v", keys, before)
+	}
+	if _, err := h.AuthenticateUser(h.ctx, h.anyone(), tokens.IDToken); err == nil {
+		t.Error("an id token of the old server counts on")
+	}
+	if p, err := h.store.GetProject(h.ctx, "acme"); err != nil || p.Overrides["formerIssuer"] != "" {
+		t.Errorf("former issuer %q, %v", p.Overrides["formerIssuer"], err)
+	}
 	_, err = h.signIn(ada, goodPW)
 	h.must(err)
 }

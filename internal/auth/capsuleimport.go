@@ -109,6 +109,12 @@ func (i *projectImport) finish(ctx context.Context, c Caller) error {
 		return err
 	}
 	c.Project = p
+	var key SigningKey
+	if i.capsule.EndSessions {
+		if key, err = i.admin.newSigningKey(p); err != nil {
+			return err
+		}
+	}
 	return i.admin.store.Update(ctx, func(tx Tx) error {
 		// Whoever took the lease over began anew, and these rows are not this import's.
 		now := i.admin.now()
@@ -118,7 +124,13 @@ func (i *projectImport) finish(ctx context.Context, c Caller) error {
 		if err := tx.UpdateProject(ctx, *p); err != nil {
 			return err
 		}
-		return i.admin.audit(ctx, tx, c, EventProjectImported, OutcomeAllowed, "", "issuer", i.capsule.Issuer, "as_of", i.capsule.At.UTC().Format(time.RFC3339))
+		if i.capsule.EndSessions {
+			if err := tx.CreateSigningKey(ctx, key); err != nil {
+				return err
+			}
+		}
+		return i.admin.audit(ctx, tx, c, EventProjectImported, OutcomeAllowed, "", "issuer", i.capsule.Issuer, "as_of", i.capsule.At.UTC().Format(time.RFC3339),
+			"sessions_ended", fmt.Sprint(i.capsule.EndSessions))
 	})
 }
 
@@ -153,7 +165,7 @@ func (i *projectImport) readProject() (*Project, error) {
 	if !fits || len(p.AdminTokenHash) == 0 || p.Preset != PresetDocumented && p.Preset != PresetHardened || checkDisplayName(p.DisplayName) != nil {
 		return nil, invalidArgument("capsule", "the description of its project cannot be read")
 	}
-	if i.capsule.Issuer != i.admin.Issuer(p.ID) {
+	if i.capsule.Issuer != i.admin.Issuer(p.ID) && !i.capsule.EndSessions {
 		p.Overrides["formerIssuer"] = i.capsule.Issuer
 	}
 	var err error

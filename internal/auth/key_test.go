@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -134,6 +135,28 @@ func TestKeysRotateByAge(t *testing.T) {
 	}
 }
 
+// A rotation that broke off is finished by the next, without another key: that one would be on no other machine, and a staged one stays staged.
+func TestMasterKeyRotationThatBrokeOff(t *testing.T) {
+	h := newHarness(t, documented)
+	h.signUp(ada)
+	second, err := h.keyring.Add(rand.Reader) // all that one does that fails at its first value
+	h.must(err)
+	staged, err := h.admin.StageMasterKey(h.ctx, h.operator())
+	h.must(err)
+	id, finished, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	if h.must(err); id != second || !finished || h.keyring.Staged() != staged {
+		t.Errorf("finished %v with %s, and not %s; %s is staged", finished, id, second, h.keyring.Staged())
+	}
+	id, finished, err = h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	if h.must(err); id != staged || finished {
+		t.Errorf("then rotated to %s, and not to %s, finished %v", id, staged, finished)
+	}
+	id, finished, err = h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	if h.must(err); id == staged || finished {
+		t.Errorf("a third time: %s, finished %v", id, finished)
+	}
+}
+
 // Rotating the master key seals everything anew; the old key can go, and everything still opens (P18).
 // A staged key survives pruning and is the next to seal.
 func TestStagedMasterKey(t *testing.T) {
@@ -145,7 +168,7 @@ func TestStagedMasterKey(t *testing.T) {
 	if h.must(err); len(removed) != 0 || h.keyring.Current() != old {
 		t.Errorf("removed %v, and %s seals", removed, h.keyring.Current())
 	}
-	id, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	id, _, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
 	if h.must(err); id != staged {
 		t.Errorf("rotated to %s and not to %s, which was staged", id, staged)
 	}
@@ -169,7 +192,7 @@ func TestMasterKeyRotation(t *testing.T) {
 	}
 	old := h.keyring.Current()
 	done := 0
-	id, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(n int) { done = max(done, n) })
+	id, _, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(n int) { done = max(done, n) })
 	h.must(err)
 	if id == old || h.keyring.Current() != id || done < 5 {
 		t.Errorf("new key %s after %s, %d values", id, old, done)

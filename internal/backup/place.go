@@ -46,8 +46,9 @@ func ParsePlace(text string, clock func() time.Time) (p Place, name string, err 
 	return directory{text}, "", nil
 }
 
-// Newest gives the newest backup of a place. It fails with ErrNotThere.
-func Newest(ctx context.Context, p Place) (string, error) {
+// Newest gives the newest backup of a place. It fails with ErrNotThere, and where the first is later than now by more than an hour: one that was made while a clock was wrong, which may
+// be older than others (P53).
+func Newest(ctx context.Context, p Place, now time.Time) (string, error) {
 	files, err := p.List(ctx)
 	if err != nil {
 		return "", err
@@ -59,6 +60,9 @@ func Newest(ctx context.Context, p Place) (string, error) {
 		if f.Host != files[0].Host {
 			return "", fmt.Errorf("%s has backups of several servers, as %s and %s; name one file", p, files[0].Host, f.Host)
 		}
+	}
+	if files[0].At.Sub(now) > ahead {
+		return "", fmt.Errorf("the newest by its name, %s, is of a time that has not come by this machine's clock (%s): a clock was wrong, and it may be older than others; name one file", files[0].Name, now.UTC().Format(time.RFC3339))
 	}
 	return files[0].Name.String(), nil
 }

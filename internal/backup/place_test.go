@@ -174,7 +174,7 @@ func TestRetention(t *testing.T) {
 	if len(past) != 4 || past[0].Name != own[3] || len(future) != 1 || future[0].Name != own[4] {
 		t.Errorf("past %v, future %v", past, future)
 	}
-	if _, err := Newest(t.Context(), p); err == nil || !strings.Contains(err.Error(), "several servers") {
+	if _, err := Newest(t.Context(), p, instant); err == nil || !strings.Contains(err.Error(), "several servers") {
 		t.Errorf("newest of two servers: %v", err)
 	}
 }
@@ -227,5 +227,20 @@ func TestParsePlace(t *testing.T) {
 	must(t, err)
 	if b := p.(*bucket); b.prefix != "some/prefix/" || b.name != "bucket" {
 		t.Errorf("prefix %q, bucket %q", b.prefix, b.name)
+	}
+}
+
+// TestNewestFromTheFuture: what a server made while its clock was ahead is not taken for the newest.
+func TestNewestFromTheFuture(t *testing.T) {
+	t.Parallel()
+	p := openDir(t, t.TempDir())
+	name := put(t, p, "auth.example.com", instant, true)
+	soon := put(t, p, "auth.example.com", instant.Add(time.Hour), true) // clocks may be that far apart
+	if got, err := Newest(t.Context(), p, instant); err != nil || got != soon.String() {
+		t.Errorf("took %q, %v", got, err)
+	}
+	future := put(t, p, "auth.example.com", instant.Add(2*time.Hour), false)
+	if got, err := Newest(t.Context(), p, instant); err == nil || !strings.Contains(err.Error(), future.String()) || !strings.Contains(err.Error(), "name one file") {
+		t.Errorf("took %q, %v, and not %s", got, err, name)
 	}
 }

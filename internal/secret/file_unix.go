@@ -4,7 +4,6 @@ package secret
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 
@@ -13,7 +12,7 @@ import (
 
 // tryLock locks the file at path, which guards the one at guarded. It gives nil
 // without an error when another holds the lock.
-func tryLock(path, guarded string) (io.Closer, error) {
+func tryLock(path, guarded string) (*os.File, error) {
 	// Root may be here in a directory of somebody else, who could have laid a link to a file of root's.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

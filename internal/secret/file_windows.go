@@ -2,7 +2,6 @@ package secret
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 )
@@ -13,7 +12,7 @@ const errSharingViolation = syscall.Errno(32)
 // tryLock locks the file at path. It gives nil without an error when another holds
 // the lock. Opening a file with no sharing at all is a lock that ends with its
 // process.
-func tryLock(path, _ string) (io.Closer, error) {
+func tryLock(path, _ string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}

@@ -74,6 +74,15 @@ func (k *Keyring) Current() string {
 	return k.keys.Load().newest().id.String()
 }
 
+// Newest gives the id of the newest key that the file has now, as hex.
+func (k *Keyring) Newest() (string, error) {
+	keys, err := k.fresh()
+	if err != nil {
+		return "", err
+	}
+	return keys.newest().id.String(), nil
+}
+
 // Stage makes a key that opens and does not seal yet, or gives the one that is staged
 // already. Once all machines have the file, Add makes it the newest, and none of them
 // meets a value that it cannot open.

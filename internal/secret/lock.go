@@ -2,6 +2,7 @@ package secret
 
 import (
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -29,3 +30,8 @@ func lockFor(path string) (unlock func(), err error) {
 	}
 	return nil, fmt.Errorf("%s.lock is held by another process", path)
 }
+
+// TryLock creates the file at path where it is missing, and locks it until it is
+// closed or the process ends. It gives nil without an error when another process, or
+// another call in this one, holds the lock.
+func TryLock(path string) (*os.File, error) { return tryLock(path, path) }

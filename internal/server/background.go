@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -23,12 +24,23 @@ const (
 
 // sweep deletes what nobody needs any more.
 func (s *Server) sweep(ctx context.Context) error {
-	if _, err := s.instance.Admin.CleanUpImports(ctx); err != nil {
-		return err
+	cleaned, err := s.instance.Admin.CleanUpImports(ctx)
+	if cleaned > 0 {
+		err = errors.Join(err, s.remakeDefaultProject(ctx))
 	}
-	deleted, err := s.instance.Admin.Sweep(ctx)
+	deleted, failed := s.instance.Admin.Sweep(ctx)
 	if deleted > 0 {
 		s.config.Log.Debug("swept", slog.Int("rows", deleted))
+	}
+	return errors.Join(err, failed)
+}
+
+// remakeDefaultProject follows the end of an import that the project may have given way to.
+func (s *Server) remakeDefaultProject(ctx context.Context) error {
+	made, adminToken, err := s.instance.EnsureDefaultProject(ctx)
+	if made && adminToken != "" {
+		s.config.Log.Warn("the project default is there again, after an import of it that broke off, with another admin token",
+			slog.String("do", "doorward project rotate-admin-token default"))
 	}
 	return err
 }

@@ -15,11 +15,11 @@ import (
 // ErrNoCapsule means that a file is a backup of a whole instance.
 var ErrNoCapsule = errors.New("this is a backup of a whole instance, not one project; `doorward restore` takes it")
 
-// CapsuleFresh is how old a capsule may be for its sessions to go on without a word: what was ended on the old server meanwhile would live again (P21).
+// CapsuleFresh is how old a capsule may be, or how far from the future by clocks that differ, for its sessions to go on without a word: what was ended on the old server meanwhile would live again (P21).
 const CapsuleFresh = time.Hour
 
-// ErrStaleCapsule means that it is not said whether the sessions of an older capsule go on.
-var ErrStaleCapsule = errors.New("the file is older than an hour: what was signed out, changed or disabled on the old server since would be valid again; say --end-sessions, or --keep-sessions where that server was stopped")
+// ErrStaleCapsule means that it is not said whether the sessions of a capsule that is not of just now go on.
+var ErrStaleCapsule = errors.New("the file is not of the last hour: what was signed out, changed or disabled on the old server since would be valid again; --end-sessions ends sessions, links and id tokens and lists what else to look at, --keep-sessions is for where that server was stopped")
 
 // ExportProject writes the caller's project to w, whole, sealed by lock, and gives the number of rows. Only for operators.
 func (i *Instance) ExportProject(ctx context.Context, c auth.Caller, w io.Writer, lock backup.Lock) (rows int64, err error) {
@@ -94,55 +94,85 @@ func (c *capsuleWriter) end() (backup.Trailer, error) {
 // ImportProject takes in what ExportProject wrote, all or nothing. Only for operators. It fails with the errors of package backup where the file cannot be opened or is damaged,
 // and as [auth.Admin.ImportProject].
 //
-// endSessions has users sign in again; where it is nil, a capsule of more than [CapsuleFresh] ago is refused with ErrStaleCapsule.
-func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.ReadSeeker, keys backup.Keys, endSessions *bool) (capsule auth.Capsule, rows int, err error) {
+// endSessions leaves sessions, codes and signing keys behind; where it is nil, a capsule of more than [CapsuleFresh] ago, or from now, is refused with ErrStaleCapsule.
+func (i *Instance) ImportProject(ctx context.Context, c auth.Caller, file io.ReadSeeker, keys backup.Keys, endSessions *bool) (imported ImportedProject, err error) {
 	// All of it once before anything is touched: a file that is not whole changes nothing.
 	if err := readThrough(file, keys); err != nil {
-		return capsule, 0, err
+		return imported, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return capsule, 0, err
+		return imported, err
 	}
 	plain, err := keys.Open(file)
 	if err != nil {
-		return capsule, 0, err
+		return imported, err
 	}
 	r, err := backup.NewReader(plain)
 	if err != nil {
-		return capsule, 0, err
+		return imported, err
 	}
 	defer r.Close()
 	h := r.Header
-	capsule = auth.Capsule{Project: auth.ProjectID(h.Capsule.Project), DisplayName: h.Capsule.DisplayName, Issuer: h.Capsule.Issuer, Schema: h.Schema, At: h.At}
-	switch {
+	capsule := auth.Capsule{Project: auth.ProjectID(h.Capsule.Project), DisplayName: h.Capsule.DisplayName, Issuer: h.Capsule.Issuer, Schema: h.Schema, At: h.At}
+	switch age := i.config.Clock().Sub(h.At); {
 	case endSessions != nil:
 		capsule.EndSessions = *endSessions
-	case i.config.Clock().Sub(h.At) > CapsuleFresh:
-		return capsule, 0, fmt.Errorf("%w: it is of %s", ErrStaleCapsule, h.At.UTC().Format(time.RFC3339))
+	case age > CapsuleFresh || age < -CapsuleFresh:
+		return imported, fmt.Errorf("%w: it is of %s, and now is %s by this machine's clock", ErrStaleCapsule, h.At.UTC().Format(time.RFC3339), h.At.Add(age).UTC().Format(time.RFC3339))
 	}
-	rows, err = i.Admin.ImportProject(ctx, c, capsule, func(take func(auth.ProjectRow) error) error {
+	var unknown unknowns
+	_, missing := i.Service.Project(ctx, auth.DefaultProject)
+	rows, err := i.Admin.ImportProject(ctx, c, capsule, func(take func(auth.ProjectRow) error) error {
 		row := auth.ProjectRow{}
+		var table sqlstore.Table
 		_, err := r.Read(backup.Content{
 			Table: func(t backup.Table) error {
-				row = auth.ProjectRow{Table: t.Name}
+				row, table = auth.ProjectRow{Table: t.Name}, tableOf(t)
 				for _, column := range t.Columns {
 					row.Columns = append(row.Columns, column.Name)
 				}
 				return nil
 			},
 			Row: func(values []any) error {
+				unknown.see(table, values)
 				return take(auth.ProjectRow{Table: row.Table, Columns: row.Columns, Values: values})
 			},
 		})
 		return err
 	})
+	if err != nil && missing == nil && capsule.Project == auth.DefaultProject {
+		err = i.remakeDefault(ctx, err)
+	}
 	switch {
 	case errors.Is(err, auth.ErrOutcomeUnknown):
-		return capsule, 0, fmt.Errorf("it is not known whether the project is here; look with `doorward project show %s`: %w", capsule.Project, err)
+		return imported, fmt.Errorf("it is not known whether the project is here; look with `doorward project show %s`: %w", capsule.Project, err)
 	case err != nil:
-		return capsule, 0, fmt.Errorf("nothing was imported: %w", err)
+		return imported, fmt.Errorf("nothing was imported: %w", err)
 	}
-	return capsule, rows, nil
+	imported = ImportedProject{Capsule: capsule, Rows: rows}
+	if capsule.EndSessions {
+		imported.Unknown = unknown.list()
+	}
+	return imported, nil
+}
+
+// remakeDefault brings back what gave way to an import that failed, and says so beside the import's error.
+func (i *Instance) remakeDefault(ctx context.Context, failed error) error {
+	made, _, err := i.EnsureDefaultProject(context.WithoutCancel(ctx))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; and the empty project default that gave way is not there again until the server starts: %w", failed, err)
+	case made:
+		return fmt.Errorf("%w; the empty project default that gave way is there again, with another admin token: `doorward project rotate-admin-token default` makes one", failed)
+	}
+	return failed
+}
+
+// ImportedProject tells what came in.
+type ImportedProject struct {
+	auth.Capsule
+	Rows    int
+	Unknown []Unknown // where sessions ended: what else may have changed on the old server since
 }
 
 // readThrough reads a capsule to its end, and so checks all of it.

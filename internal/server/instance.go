@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -138,9 +139,6 @@ func checkMasterKey(ctx context.Context, c Config, store *sqlstore.Store) error 
 // EnsureDefaultProject creates the project that bare hosts serve, unless it is there. It tells whether it did, and then the admin token, unless that
 // came from the configuration.
 func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, adminToken string, err error) {
-	if _, err := i.Admin.CleanUpImports(ctx); err != nil {
-		return false, "", err
-	}
 	_, err = i.Service.Project(ctx, auth.DefaultProject)
 	if err == nil {
 		return false, "", nil
@@ -148,11 +146,15 @@ func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, admi
 	if auth.CodeOf(err) != auth.CodeProjectNotFound {
 		return false, "", err
 	}
+	// Of an import that broke off only what stands in the way: the rest can wait for the sweep, and a start cannot.
+	if _, err := i.Admin.CleanUpImports(ctx, auth.DefaultProject); err != nil {
+		i.config.Log.Error("not cleaned up; it is tried again", slog.Any("error", err))
+	}
 	_, adminToken, err = i.Admin.CreateProject(ctx, i.Service.LocalOperator(auth.Caller{}), auth.NewProject{
 		ID: string(auth.DefaultProject), Preset: auth.PresetDocumented, AdminToken: i.config.AdminToken,
 	})
 	if auth.CodeOf(err) == auth.CodeConflict {
-		return false, "", nil // another process was first
+		return false, "", nil // another process was first, or an import of it runs
 	}
 	if err != nil {
 		return false, "", fmt.Errorf("create project %s: %w", auth.DefaultProject, err)

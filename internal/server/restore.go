@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ type Restored struct {
 var ErrNotEmpty = errors.New("a backup is restored into a new database only")
 
 // Restore makes a new database of a backup, and the master key's file where the backup has it. A database that is not whole cannot be served: a restore that fails or is killed is begun
-// anew by the same call. It fails with ErrNotEmpty, and with the errors of package backup.
+// anew by the same call. It fails with ErrNotEmpty, ErrRestoring, and with the errors of package backup; with ErrMaybeRestored and all of Restored where only the last answer is missing.
 func Restore(ctx context.Context, c Config, o RestoreOptions) (Restored, error) {
 	if err := openDataDir(c.DataDir); err != nil {
 		return Restored{}, err
@@ -89,25 +90,89 @@ func (o RestoreOptions) open(ctx context.Context, c Config) (*backup.Reader, fun
 	return r, func() { r.Close(); _ = file.Close() }, nil
 }
 
-// restoreSQLite fills a file beside the database's, which gets its name when all is done.
+// restoreSQLite fills a file beside the database's, which gets its name when all is done. Only who has the lock touches that file.
 func restoreSQLite(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader) (Restored, error) {
 	path := strings.TrimPrefix(c.Database, "sqlite:")
 	if err := refuseSQLite(path); err != nil {
 		return Restored{}, err
 	}
-	aside := path + ".restoring"
+	unlock, err := lockRestore(path)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer unlock()
+	aside := path + restoringSuffix
 	if err := removeSQLite(aside); err != nil {
 		return Restored{}, err
 	}
+	own, err := createNew(aside)
+	if err != nil {
+		return Restored{}, err
+	}
 	c.Database = "sqlite:" + aside
-	restored, err := fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database, NoSync: true})
+	restored, err := fillNew(ctx, c, o, r, sqlstore.Options{URL: c.Database, NoSync: true, Existing: true})
 	if err == nil {
-		err = publish(aside, path)
+		err = publish(aside, path, own)
 	}
 	if err != nil {
 		return restored, errors.Join(err, removeSQLite(aside))
 	}
 	return restored, nil
+}
+
+// restoringSuffix ends the name of a database that is being filled.
+const restoringSuffix = ".restoring"
+
+// ErrRestoring means that another process restores into the same file.
+var ErrRestoring = errors.New("another restore into this file still runs")
+
+// lockRestore keeps a second restore into the same file out, until unlock or the end of the process. It fails with ErrRestoring.
+func lockRestore(path string) (unlock func(), err error) {
+	name := path + restoringSuffix + ".lock"
+	for {
+		lock, err := secret.TryLock(name)
+		if err != nil {
+			return nil, err
+		}
+		if lock == nil {
+			return nil, fmt.Errorf("%w: %s is locked; let it end, or stop it and begin anew", ErrRestoring, name)
+		}
+		if isFile(name, lock) {
+			return func() { removeLock(lock) }, nil
+		}
+		_ = lock.Close() // whoever held it removed it between our open and our lock: of the name, there may be a new one
+	}
+}
+
+// isFile tells whether an open file still has the name.
+func isFile(name string, file *os.File) bool {
+	held, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(name)
+	return err == nil && os.SameFile(held, named)
+}
+
+// removeLock removes the name while the lock is held. Windows removes no open file, and none that another process has opened meanwhile. A name that stays harms nothing.
+func removeLock(lock *os.File) {
+	if runtime.GOOS != "windows" {
+		_ = os.Remove(lock.Name())
+	}
+	_ = lock.Close()
+	if runtime.GOOS == "windows" {
+		_ = os.Remove(lock.Name())
+	}
+}
+
+// createNew makes a private file, and gives what tells it from any other that may bear its name later.
+func createNew(path string) (os.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	return info, errors.Join(err, file.Close())
 }
 
 // sqliteFiles are those that SQLite takes for parts of one database. A log of another one would be played into it.
@@ -138,8 +203,8 @@ func removeSQLite(path string) error {
 	return nil
 }
 
-// publish gives a closed database its name, with all of it on stable storage (P48).
-func publish(aside, path string) error {
+// publish gives a closed database its name, with all of it on stable storage (P48). It fails where aside is no longer the file that this restore filled.
+func publish(aside, path string, own os.FileInfo) error {
 	if _, err := os.Stat(aside + "-wal"); err == nil {
 		return fmt.Errorf("%s-wal is left: something else has the database open", aside)
 	}
@@ -152,6 +217,9 @@ func publish(aside, path string) error {
 	}
 	if err := refuseSQLite(path); err != nil {
 		return err
+	}
+	if named, err := os.Lstat(aside); err != nil || !os.SameFile(own, named) {
+		return errors.Join(fmt.Errorf("%s is not the file any more that was filled: something else removed or replaced it", aside), err)
 	}
 	if err := giveName(aside, path); err != nil {
 		return err
@@ -204,10 +272,29 @@ func fillNew(ctx context.Context, c Config, o RestoreOptions, r *backup.Reader, 
 	if errors.Is(err, secret.ErrOtherKeyFile) {
 		err = fmt.Errorf("%w than the one in the backup; move it away, or name another path with --master-key-file", err)
 	}
+	if err == nil {
+		err = l.tryKeys(ctx, c)
+	}
 	if err = errors.Join(err, store.Close()); err != nil {
 		return restored, err
 	}
 	return restored, finish(ctx, c, o, r.Header, to, run)
+}
+
+// tryKeys opens all that is sealed, in the schema of the backup: with another key file nothing is migrated, and nothing settled.
+func (l *loader) tryKeys(ctx context.Context, c Config) error {
+	keyring, err := secret.OpenKeyFile(c.MasterKeyFile, c.Rand)
+	if err != nil {
+		return fmt.Errorf("master key: %w", err)
+	}
+	kinds := slices.DeleteFunc(auth.SealedKinds(), func(k auth.SealedKind) bool {
+		table, column, _ := strings.Cut(string(k), ".")
+		return !slices.ContainsFunc(l.schema, func(t sqlstore.Table) bool { return t.Name == table && t.Place(column) >= 0 })
+	})
+	if _, err := openEverySecret(ctx, l.store, keyring, kinds); err != nil {
+		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
+	}
+	return nil
 }
 
 // fill marks the database, loads and checks. A file of SQLite needs no mark: it gets its name when it is whole.
@@ -232,7 +319,7 @@ const marksSince = 9
 
 // finish brings a filled database to the schema of this program, settles the instance in it, and takes the mark away.
 func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to sqlstore.Options, run string) (err error) {
-	to.Schema = 0
+	to.Schema, to.Existing = 0, true // one that is gone meanwhile must not come back empty
 	store, err := sqlstore.Open(ctx, to)
 	if err != nil {
 		return err
@@ -247,10 +334,18 @@ func finish(ctx context.Context, c Config, o RestoreOptions, h backup.Header, to
 	if err != nil {
 		return err
 	}
-	if _, err := openEverySecret(ctx, store, keyring); err != nil {
-		return fmt.Errorf("%w; %s is not the key file of the backup's time", err, c.MasterKeyFile)
+	return lastStep(run, unmark(ctx, store, run))
+}
+
+// ErrMaybeRestored means that the answer to the last step was lost, which makes a database on a server known as whole.
+var ErrMaybeRestored = errors.New("it is not known whether the database is whole: start a server on it, and where that refuses it as not whole, restore again")
+
+// lastStep tells a restore that may be done from one that is not; a file without a mark is not, as it has no name yet.
+func lastStep(run string, err error) error {
+	if run != "" && errors.Is(err, auth.ErrOutcomeUnknown) {
+		return fmt.Errorf("%w: %w", ErrMaybeRestored, err)
 	}
-	return unmark(ctx, store, run)
+	return err
 }
 
 // filling is a store that is not whole yet and takes changes all the same: those that make it whole.
@@ -275,8 +370,8 @@ func (c Config) quiet() Config {
 }
 
 // openEverySecret finds out whether the keys open all that is sealed, and counts it.
-func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring) (n int64, err error) {
-	for _, kind := range auth.SealedKinds() {
+func openEverySecret(ctx context.Context, store auth.Reader, keyring *secret.Keyring, kinds []auth.SealedKind) (n int64, err error) {
+	for _, kind := range kinds {
 		var last auth.SealedValue
 		for {
 			values, err := store.ListSealed(ctx, kind, last, 200)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -496,6 +497,73 @@ func TestOneRestoreAtATime(t *testing.T) {
 	}
 }
 
+// TestOneRestoreIntoAFile: a second restore into a file does not touch what the first fills, and is refused until that one has ended, however it ended.
+func TestOneRestoreIntoAFile(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "sqlite")
+	path := strings.TrimPrefix(c.Database, "sqlite:")
+	first := h.options(made.Name)
+	tried := false
+	first.Progress = func(table string, _, _ int64) {
+		if tried || table != "users" {
+			return
+		}
+		tried = true
+		if _, err := Restore(t.Context(), c, h.options(made.Name)); !errors.Is(err, ErrRestoring) {
+			t.Errorf("a second one: %v", err)
+		}
+	}
+	if err := errors.Join(openDataDir(c.DataDir), os.WriteFile(path+".restoring.lock", nil, 0o600), os.WriteFile(path+".restoring-wal", []byte("of one that was killed"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), c, first); err != nil || !tried {
+		t.Fatalf("the first: %v, tried a second %v", err, tried)
+	}
+	if left, _ := filepath.Glob(path + "*"); !slices.Equal(left, []string{path}) {
+		t.Errorf("left %v", left)
+	}
+	if status, _ := call(t, serverOn(t, c), "POST", "/sign-in/email", "", map[string]any{"email": "ada@example.com", "password": rightPassword}); status != 200 {
+		t.Errorf("sign-in %d", status)
+	}
+}
+
+// TestRestoredFileIsItsOwn: where the file that was filled is gone or another one when it is finished or gets its name, nothing is published, and no empty database made.
+func TestRestoredFileIsItsOwn(t *testing.T) {
+	t.Parallel()
+	h := inhabit(t, "sqlite")
+	made := h.backUp(t)
+	c := on(t, "sqlite")
+	r, done, err := h.options(made.Name).open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	dir := t.TempDir()
+	aside, path := filepath.Join(dir, "aside"), filepath.Join(dir, "path")
+	err = finish(t.Context(), c, h.options(made.Name), r.Header, sqlstore.Options{URL: "sqlite:" + aside, Filling: true}, "")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("finished a file that is gone: %v", err)
+	}
+	if left, _ := filepath.Glob(aside + "*"); len(left) > 0 {
+		t.Errorf("made %v", left)
+	}
+	own, err := createNew(aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(aside, filepath.Join(dir, "away")), os.WriteFile(aside, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(aside, path, own); err == nil {
+		t.Error("another file was published")
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something is there: %v", err)
+	}
+}
+
 // TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
 func TestBackupBeforeMigration(t *testing.T) {
 	t.Parallel()
@@ -564,6 +632,76 @@ func TestBackupBeforeMigration(t *testing.T) {
 	inPostgres.MasterKeyFile = c.MasterKeyFile
 	if _, err := Restore(t.Context(), inPostgres, RestoreOptions{From: place, Name: name}); err == nil || !strings.Contains(err.Error(), "db copy") {
 		t.Errorf("into PostgreSQL: %v", err)
+	}
+}
+
+// TestRestoreWhoseLastAnswerIsLost: only where the mark of a database may be gone the restore may be done.
+func TestRestoreWhoseLastAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	if err := lastStep("run", fmt.Errorf("commit: %w", auth.ErrOutcomeUnknown)); !errors.Is(err, ErrMaybeRestored) || !errors.Is(err, auth.ErrOutcomeUnknown) {
+		t.Errorf("a database on a server: %v", err)
+	}
+	if err := lastStep("", auth.ErrOutcomeUnknown); errors.Is(err, ErrMaybeRestored) {
+		t.Errorf("a file: %v", err)
+	}
+	if err := lastStep("run", sqlstore.ErrOtherRun); errors.Is(err, ErrMaybeRestored) {
+		t.Errorf("another restore's: %v", err)
+	}
+}
+
+// TestKeysAreTriedBeforeTheMigration: with a key file that does not open what a backup of an older schema holds, the database stays as it was filled.
+func TestKeysAreTriedBeforeTheMigration(t *testing.T) {
+	t.Parallel()
+	const old = 8
+	c := on(t, "sqlite")
+	if err := openDataDir(c.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand); err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: old, Filling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "master.key"), c.Rand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := foreign.Seal([]byte("secret"), auth.SealedProjectSecrets.AD("shop", "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	projects, _ := sqlstore.TableNamed("projects")
+	err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
+		_, err := w.Put(t.Context(), projects, []sqlstore.Row{{"shop", "Shop", "documented", "{}", sealed, nil, int64(1), int64(1), int64(1)}}, sqlstore.Refuse)
+		return err
+	})
+	if err = errors.Join(err, backupBeforeMigration(t.Context(), c, store, old), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	place, name, err := backup.ParsePlace(filepath.Join(c.DataDir, "before-00009.backup"), c.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := RestoreOptions{From: place, Name: name}
+	r, done, err := o.open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	to := sqlstore.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "doorward.db")}
+	if _, err := fillNew(t.Context(), c, o, r, to); err == nil || !strings.Contains(err.Error(), "not the key file") {
+		t.Errorf("filled: %v", err)
+	}
+	to.Schema, to.Filling = old, true
+	filled, err := sqlstore.Open(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer filled.Close()
+	if v, err := filled.SchemaNumber(t.Context()); err != nil || v != old {
+		t.Errorf("migrated to schema %d, %v", v, err)
 	}
 }
 

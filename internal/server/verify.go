@@ -64,7 +64,7 @@ func (v *Verified) serve(ctx context.Context, c Config) error {
 		err = v.probe(ctx, s)
 	}
 	if err == nil {
-		v.Secrets, err = openEverySecret(ctx, instance.store, instance.keyring)
+		v.Secrets, err = openEverySecret(ctx, instance.store, instance.keyring, auth.SealedKinds())
 	}
 	return errors.Join(err, instance.Close())
 }

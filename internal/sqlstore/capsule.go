@@ -70,7 +70,7 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 		return nil
 	}
 	traces, err := get(ctx, q, value[int64], `SELECT (SELECT count(*) FROM users WHERE project = $1) + (SELECT count(*) FROM audit WHERE project = $1 AND user_id <> '')
-		+ (SELECT count(*) FROM identity_providers WHERE project = $1) + (SELECT count(*) FROM webhooks WHERE project = $1) + (SELECT count(*) FROM mail_templates WHERE project = $1)
+		+ (SELECT count(*) FROM identity_providers WHERE project = $1) + (SELECT count(*) FROM webhooks WHERE project = $1) + (SELECT count(*) FROM roles WHERE project = $1) + (SELECT count(*) FROM mail_templates WHERE project = $1)
 		+ (SELECT count(*) FROM projects WHERE id = $1 AND version > 1)`, p)
 	if err != nil || traces > 0 {
 		return err
@@ -84,13 +84,22 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 // isImport is the condition for the row of a project $1 that $2 holds; $2 ” is any.
 const isImport = `id = $1 AND preset = $3 AND ($2 = '' OR display_name = $2)`
 
+// holdImport goes on only while $2 holds the import: by a write, so that it and the change that makes the project visible, whose outcome may not be known yet, cannot both happen.
+// It fails with auth.ErrNotFound.
+func holdImport(ctx context.Context, q *querier, p auth.ProjectID, holder string) error {
+	n, err := q.exec(ctx, `UPDATE projects SET updated_at = updated_at WHERE `+isImport, p, holder, importing)
+	if err == nil && n == 0 {
+		err = auth.ErrNotFound
+	}
+	return err
+}
+
 // AbandonProject deletes what came in, or what a deleted project left, some rows at a time: it may be much, and nobody sees it; see [auth.ProjectRows].
 func (s *Store) AbandonProject(ctx context.Context, p auth.ProjectID, holder string) error {
 	for {
 		more := true
 		err := s.changeOpen(ctx, func(q *querier) (err error) {
-			_, err = get(ctx, q, value[string], `SELECT id FROM projects WHERE `+isImport, p, holder, importing)
-			if err == nil {
+			if err = holdImport(ctx, q, p, holder); err == nil {
 				more, err = removeSome(ctx, q, p)
 			}
 			if err == nil && !more {
@@ -133,7 +142,7 @@ func (s *Store) ListImports(ctx context.Context) ([]auth.ProjectID, error) {
 // WriteProject inserts rows; see [auth.ProjectRows].
 func (s *Store) WriteProject(ctx context.Context, p auth.ProjectID, holder string, rows []auth.ProjectRow) error {
 	return s.changeOpen(ctx, func(q *querier) error {
-		if _, err := get(ctx, q, value[string], `SELECT id FROM projects WHERE `+isImport, p, holder, importing); err != nil {
+		if err := holdImport(ctx, q, p, holder); err != nil {
 			return err
 		}
 		for _, row := range rows {

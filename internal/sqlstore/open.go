@@ -22,6 +22,8 @@ type Options struct {
 	MaxConns int
 	// NoSync leaves it to the operating system when SQLite's writes reach the disk. A power cut then loses commits: for tests only.
 	NoSync bool
+	// Existing refuses a SQLite file that is not there, with fs.ErrNotExist, in place of making it.
+	Existing bool
 	// Filling opens a database also while it is filled and not whole; see [MarkFilling].
 	Filling bool
 	// Schema is the number of the migration to stop at, for rows that a database of that schema held; 0 is the newest. A store of an older schema can only be copied into.

@@ -24,7 +24,11 @@ const (
 )
 
 func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
-	if err := createPrivate(path); err != nil {
+	flags := os.O_RDWR | os.O_CREATE
+	if o.Existing {
+		flags = os.O_RDWR
+	}
+	if err := makePrivate(path, flags); err != nil {
 		return nil, err
 	}
 	writing, err := sql.Open("sqlite", sqliteDSN(path, writePragmas(o)))
@@ -62,13 +66,20 @@ func sqliteTurns(n int) *turns {
 }
 
 // createPrivate makes the file before SQLite does, so that nobody else can read it (P47). SQLite gives its log files the same mode and owner.
-func createPrivate(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func createPrivate(path string) error { return makePrivate(path, os.O_RDWR|os.O_CREATE) }
+
+// makePrivate opens or makes the file, as the flags say, and sees to who may read it.
+func makePrivate(path string, flags int) error {
+	fresh := flags
+	if flags&os.O_CREATE != 0 {
+		fresh |= os.O_EXCL
+	}
+	file, err := os.OpenFile(path, fresh, 0o600)
 	switch {
-	case err == nil:
+	case err == nil && fresh != flags:
 		err = fileowner.KeepNew(file, filepath.Dir(path))
 	case errors.Is(err, fs.ErrExist):
-		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // what a link names may be missing
+		file, err = os.OpenFile(path, flags, 0o600) // what a link names may be missing
 	}
 	if file != nil {
 		defer file.Close()
@@ -106,8 +117,12 @@ func writePragmas(o Options) url.Values {
 	if o.NoSync {
 		synchronous = "OFF"
 	}
-	return sqlitePragmas("journal_mode(WAL)", "synchronous("+synchronous+")", "fullfsync(ON)", "checkpoint_fullfsync(ON)", "wal_autocheckpoint(0)",
+	values := sqlitePragmas("journal_mode(WAL)", "synchronous("+synchronous+")", "fullfsync(ON)", "checkpoint_fullfsync(ON)", "wal_autocheckpoint(0)",
 		"foreign_keys(ON)", "cache_size(-8000)", "journal_size_limit(67108864)")
+	if o.Existing {
+		values.Set("mode", "rw") // without "c": SQLite makes none either
+	}
+	return values
 }
 
 // readPragmas: the connection that is closed last copies the log, even one that only reads.

@@ -75,6 +75,11 @@ func testCapsule(t *testing.T, s auth.Store) {
 	wantError(t, "abandoning it", rows.AbandonProject(ctx, auth.DefaultProject, "a"), nil)
 	addProjects(t, s, auth.DefaultProject)
 	update(t, s, func(tx auth.Tx) error {
+		return tx.CreateRole(ctx, auth.Role{Project: auth.DefaultProject, ID: "editor", Name: "editor", CreatedAt: now})
+	})
+	wantError(t, "beginning over the default project with a role", rows.BeginProject(ctx, auth.DefaultProject, "a", now), auth.ErrConflict)
+	update(t, s, func(tx auth.Tx) error { return tx.DeleteRole(ctx, auth.DefaultProject, "editor") })
+	update(t, s, func(tx auth.Tx) error {
 		p, err := tx.GetProject(ctx, auth.DefaultProject)
 		return errors.Join(err, tx.UpdateProject(ctx, p))
 	})
