@@ -190,7 +190,12 @@ func (w *Worker) shuffle(due []auth.ProjectID) {
 
 // handle brings one mail as far as it gets, and records that. It tells whether the SMTP server gave no answer in time.
 func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) (silent bool) {
-	state, err := w.deliver(ctx, m)
+	within := outbox.TimeToSend(m.LeaseUntil, positiveOr(w.Lease, defaultLease), w.Clock())
+	if within <= 0 {
+		w.Log.Warn("a mail came too late from the store to be sent within its lease; it is sent after that", mailAttr(m))
+		return false
+	}
+	state, err := w.deliver(ctx, m, within)
 	now := w.Clock()
 	m.State, m.FinishedAt, m.LastError, m.LeaseToken = state, now, "", w.LeaseToken
 	switch {
@@ -209,7 +214,7 @@ func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) (silent bool) {
 }
 
 // deliver sends a mail, or finds that there is nowhere to send it to. A panic costs this one try (P46).
-func (w *Worker) deliver(ctx context.Context, m auth.OutboxMail) (state auth.MailState, err error) {
+func (w *Worker) deliver(ctx context.Context, m auth.OutboxMail, within time.Duration) (state auth.MailState, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			// Only the type of the value: the value itself may quote the mail (P44).
@@ -217,7 +222,7 @@ func (w *Worker) deliver(ctx context.Context, m auth.OutboxMail) (state auth.Mai
 			state, err = auth.MailQueued, errors.New("the program failed while it sent this mail; its log says where")
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, positiveOr(w.Lease, defaultLease)*3/4)
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	sender, from, err := w.PerProject(ctx, m.Project)
 	if err != nil {

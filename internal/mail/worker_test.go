@@ -497,6 +497,45 @@ func TestSendEndsBeforeItsLease(t *testing.T) {
 	})
 }
 
+// slowOutbox takes its time to answer the first change.
+type slowOutbox struct {
+	*memoryOutbox
+	slow time.Duration
+}
+
+func (o *slowOutbox) Update(ctx context.Context, f func(auth.Tx) error) error {
+	err := o.memoryOutbox.Update(ctx, f)
+	time.Sleep(o.slow)
+	o.slow = 0
+	return err
+}
+
+// A mail whose lease came late is sent in what is left of it, and where that is too little not before somebody has leased it again.
+func TestLateLease(t *testing.T) {
+	for _, test := range []struct{ slow, sent, cut time.Duration }{
+		{80 * time.Second, 80 * time.Second, 90 * time.Second},
+		{100 * time.Second, 120 * time.Second, 210 * time.Second}, // the lease ends after 120s
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowOutbox{newOutbox(queued("a")), test.slow}
+			begin := time.Now()
+			var sent, cut []time.Duration
+			sender := &recorder{answer: func(ctx context.Context, _ auth.MailID) error {
+				sent = append(sent, time.Since(begin).Truncate(10*time.Second))
+				<-ctx.Done()
+				cut = append(cut, time.Since(begin).Truncate(10*time.Second))
+				return ctx.Err()
+			}}
+			w := newWorker(store, sender, &bytes.Buffer{})
+			defer start(t, w)()
+			time.Sleep(215 * time.Second)
+			if sent[0] != test.sent || cut[0] != test.cut {
+				t.Errorf("leased after %v: sent after %v, cut off after %v", test.slow, sent, cut)
+			}
+		})
+	}
+}
+
 // While the store is away the worker asks ever more rarely, says so once, and goes on when it is back.
 func TestStoreAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

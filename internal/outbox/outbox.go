@@ -121,6 +121,12 @@ func once(ctx context.Context, write func(context.Context) error) error {
 	return write(ctx)
 }
 
+// TimeToSend is how long a send may take, so that it ends a quarter of the lease before somebody else may take the row over. It is negative where the store took
+// too long to give the lease, or the machine stood still: then nothing is sent.
+func TimeToSend(leaseUntil time.Time, lease time.Duration, now time.Time) time.Duration {
+	return leaseUntil.Sub(now) - lease/4
+}
+
 // Linger gives the context of what is in hand: it ends grace after ctx.
 func Linger(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	hands, drop := context.WithCancel(context.WithoutCancel(ctx))

@@ -180,7 +180,12 @@ func (w *Worker) shuffle(due []auth.DueWebhook) {
 
 // handle tries one delivery, and records what came of it.
 func (w *Worker) handle(ctx context.Context, d auth.WebhookDelivery) {
-	answer, err := w.send(ctx, d)
+	within := outbox.TimeToSend(d.LeaseUntil, positiveOr(w.Lease, defaultLease), w.Clock())
+	if within <= 0 {
+		w.Log.Warn("a delivery came too late from the store to be sent within its lease; it is sent after that", attrs(d))
+		return
+	}
+	answer, err := w.send(ctx, d, within)
 	now := w.Clock()
 	d.LastStatus, d.LastError, d.LeaseToken, d.FinishedAt = answer.Status, "", w.LeaseToken, now
 	switch {
@@ -226,7 +231,7 @@ func (w *Worker) plan(d *auth.WebhookDelivery, answer auth.WebhookAnswer, now ti
 }
 
 // send makes one attempt. A panic costs this one attempt (P46).
-func (w *Worker) send(ctx context.Context, d auth.WebhookDelivery) (answer auth.WebhookAnswer, err error) {
+func (w *Worker) send(ctx context.Context, d auth.WebhookDelivery, within time.Duration) (answer auth.WebhookAnswer, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			// Only the type of the value: the value itself may quote the event (P44).
@@ -234,6 +239,8 @@ func (w *Worker) send(ctx context.Context, d auth.WebhookDelivery) (answer auth.
 			answer, err = auth.WebhookAnswer{}, errors.New("the program failed while it sent this; its log says where")
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	call, err := w.Events.DeliveryCall(ctx, d)
 	if err != nil {
 		w.Log.Error("webhook not ready", attrs(d), slog.Any("error", err))
