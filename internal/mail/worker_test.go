@@ -527,8 +527,9 @@ func TestLateLease(t *testing.T) {
 				return ctx.Err()
 			}}
 			w := newWorker(store, sender, &bytes.Buffer{})
-			defer start(t, w)()
+			stop := start(t, w)
 			time.Sleep(215 * time.Second)
+			stop() // nobody writes below
 			if sent[0] != test.sent || cut[0] != test.cut {
 				t.Errorf("leased after %v: sent after %v, cut off after %v", test.slow, sent, cut)
 			}
