@@ -45,6 +45,7 @@ func hostileTargets(uid string) []hostileTarget {
 		{post, secondStart, []string{"mfaPendingCredential", "mfaEnrollmentId"}, false},
 		{post, secondFinish, []string{"mfaPendingCredential", "mfaEnrollmentId", "code", "recoveryCode", "sessionId"}, false},
 		{post, passkeyPath, []string{"sessionId"}, false},
+		{post, codePath, []string{"code", "codeVerifier", "callBackUri"}, false},
 		{http.MethodPatch, users + "/" + uid, []string{"name"}, true},
 	}
 }

@@ -48,6 +48,7 @@ func routes(uid string) []route {
 		{http.MethodPost, secondFinish, empty},
 		{http.MethodPost, passkeyStart, empty},
 		{http.MethodPost, passkeyPath, empty},
+		{http.MethodPost, codePath, empty},
 		{http.MethodGet, users, nil},
 		{http.MethodGet, users + "/" + uid, nil},
 		{http.MethodPatch, users + "/" + uid, M{"seen": true}},
@@ -166,6 +167,7 @@ var expected = map[string]statuses{
 	"POST " + secondFinish:   everyone(422),
 	"POST " + passkeyStart:   everyone(200),
 	"POST " + passkeyPath:    everyone(422),
+	"POST " + codePath:       everyone(422),
 	"GET " + users:           adminOnly(),
 
 	"DELETE " + sessionsPath + "/nosuch":      signedIn(404),

@@ -35,6 +35,7 @@ const (
 	secondFinish = "/auth/accounts/mfa/sign-in/finalize"
 	passkeyStart = "/auth/accounts/sign-in/passkey/start"
 	passkeyPath  = "/auth/accounts/sign-in/passkey"
+	codePath     = "/auth/accounts/sign-in/code"
 )
 
 // The details of the contract's table.

@@ -81,7 +81,8 @@ func tell(w io.Writer, d adminapi.Decision) {
 // asked names what was asked for.
 func asked(d adminapi.Decision) string {
 	names := map[auth.Event]string{
-		auth.EventSignIn: "A sign-in", auth.EventSignUp: "A sign-up", auth.EventRefresh: "A refresh of tokens", auth.EventTokenReuse: "A refresh with a token that was used before",
+		auth.EventSignIn: "A sign-in", auth.EventSignUp: "A sign-up", auth.EventRefresh: "A refresh of tokens", auth.EventSignInCodeExchanged: "An exchange of a sign-in code",
+		auth.EventSignInCodeReused: "An exchange of a sign-in code that was used before", auth.EventTokenReuse: "A refresh with a token that was used before",
 		auth.EventTokenRefused: "A request with an id token", auth.EventSignInBegun: "The beginning of a sign-in at a provider", auth.EventIdentityLinked: "The linking of a provider's account",
 		auth.EventPasswordReset: "A password reset", auth.EventResetRequested: "A request for a password reset", auth.EventPasswordChanged: "A change of password",
 		auth.EventInviteAccepted: "The acceptance of an invite", auth.EventEmailVerified: "An email verification", auth.EventEmailChanged: "A change of email address",
@@ -125,7 +126,7 @@ func sentence(s adminapi.DecisionStep) string {
 		return f["decision"] + ": " + listed(f, "identity_known", "identity_has_email", "identity_verified", "account_exists", "account_verified", "account_invited", "account_disabled", "sign_up_open")
 	}
 	return listed(f, "of", "reason", "purpose", "state", "provider", "age", "age_limit", "idle", "idle_limit", "revoked_at", "rotated_at", "since", "grace", "successor_used",
-		"expired_at", "expired_since", "expires_at", "used_at", "provider_matches", "callback_matches", "state_given", "state_matches", "issuer_given", "issuer_matches")
+		"expired_at", "expired_since", "expires_at", "used_at", "provider_matches", "callback_matches", "verifier_matches", "state_given", "state_matches", "issuer_given", "issuer_matches")
 }
 
 // listed writes the named facts that there are.

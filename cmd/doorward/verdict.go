@@ -145,6 +145,9 @@ func sessionVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do strin
 }
 
 func codeStepVerdict(s adminapi.DecisionStep) (why, do string) {
+	if s.Facts["of"] == "sign-in code" {
+		return signInCodeVerdict(s)
+	}
 	again := "the person asks for a new mail and uses the link in the newest one"
 	switch {
 	case s.Outcome == string(auth.OutcomeNotFound):
@@ -155,6 +158,22 @@ func codeStepVerdict(s adminapi.DecisionStep) (why, do string) {
 		return "the link has expired", again
 	}
 	return "the link's code is " + s.Facts["state"], again
+}
+
+// signInCodeVerdict is about a code that an app exchanges for tokens.
+func signInCodeVerdict(s adminapi.DecisionStep) (why, do string) {
+	again := "the app sends its user to the sign-in page anew"
+	switch {
+	case s.Outcome == string(auth.OutcomeNotFound):
+		return "the sign-in code is unknown, or was copied in part", again
+	case s.Facts["callback_matches"] == "no":
+		return "the app names another callBackUri than the one that the code was sent to", "the app sends the same callBackUri to the sign-in page and with the code"
+	case s.Facts["verifier_matches"] == "no":
+		return "the code verifier is not the one that the code challenge was made of", "the app keeps the verifier of each sign-in until its code comes back; look whether it mixes up two that run at once"
+	case s.Facts["used_at"] != "never":
+		return "the sign-in code was used already, and the session that it made has ended", again + ". If it happens to many, look whether the app exchanges a code twice"
+	}
+	return "the sign-in code has expired: it lives for a minute", again
 }
 
 // codeVerdict is for refusals of which no step tells more than the answer did.

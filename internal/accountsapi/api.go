@@ -54,6 +54,7 @@ type route struct {
 var routes = []route{
 	{"signUp", http.MethodPost, "/auth/accounts/signup", accessOpen, (*API).signUp},
 	{"signInEmail", http.MethodPost, "/auth/accounts/sign-in/email", accessOpen, (*API).signInEmail},
+	{"signInCode", http.MethodPost, "/auth/accounts/sign-in/code", accessOpen, (*API).signInCode},
 	{"authURL", http.MethodPost, "/auth/accounts/sign-in/auth-url", accessOpen, (*API).authURL},
 	{"signInIDP", http.MethodPost, "/auth/accounts/sign-in/idp", accessOpen, (*API).signInIDP},
 	{"linkIDP", http.MethodPost, "/auth/accounts/link/idp", accessUser, (*API).linkIDP},

@@ -72,6 +72,9 @@ var answers = map[auth.Code]answer{
 	auth.CodeRefreshTokenUserGone:    {http.StatusBadRequest, "USER_NOT_FOUND"},
 	auth.CodeBlockedByHook:           {http.StatusBadRequest, ""},
 
+	auth.CodeInvalidSignInCode:    {http.StatusBadRequest, "INVALID_SIGN_IN_CODE"},
+	auth.CodeSecondFactorRequired: {http.StatusForbidden, "Auth token is invalid"}, // no route here takes a browser's session
+
 	auth.CodeInvalidPendingCredential: {http.StatusBadRequest, "INVALID_MFA_PENDING_CREDENTIAL"},
 	auth.CodeInvalidSecondFactorCode:  {http.StatusBadRequest, "INVALID_CODE"},
 	auth.CodeSecondFactorNotFound:     {http.StatusBadRequest, "MFA_ENROLLMENT_NOT_FOUND"},

@@ -76,6 +76,9 @@ var statuses = map[auth.Code]int{
 	auth.CodeLastWayIn:               http.StatusConflict,
 	auth.CodeBlockedByHook:           http.StatusForbidden,
 
+	auth.CodeInvalidSignInCode:    http.StatusUnprocessableEntity,
+	auth.CodeSecondFactorRequired: http.StatusForbidden,
+
 	auth.CodeInvalidPendingCredential: http.StatusUnprocessableEntity,
 	auth.CodeInvalidSecondFactorCode:  http.StatusUnprocessableEntity,
 	auth.CodeSecondFactorNotFound:     http.StatusNotFound,

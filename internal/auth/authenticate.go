@@ -38,7 +38,16 @@ func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string
 		return c, err
 	}
 	noteUser(ctx, UserID(claims.Subject))
-	session, err := s.store.GetSession(ctx, c.Project.ID, SessionID(claims.SessionID))
+	signedIn, err := s.signedInBy(ctx, c, SessionID(claims.SessionID))
+	if err == nil && signedIn.user.ID != UserID(claims.Subject) {
+		return c, errTokenInvalid
+	}
+	return signedIn, err
+}
+
+// signedInBy makes the caller the user of a session, if that lives and its user may sign in.
+func (s *Service) signedInBy(ctx context.Context, c Caller, id SessionID) (Caller, error) {
+	session, err := s.store.GetSession(ctx, c.Project.ID, id)
 	noteSession(ctx, c.Project.Settings, session, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return c, errTokenInvalid
@@ -46,7 +55,7 @@ func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string
 	if err != nil {
 		return c, fmt.Errorf("session: %w", err)
 	}
-	user, err := s.store.GetUser(ctx, c.Project.ID, UserID(claims.Subject))
+	user, err := s.store.GetUser(ctx, c.Project.ID, session.User)
 	noteLookup(ctx, user, err)
 	if errors.Is(err, ErrNotFound) {
 		return c, errTokenInvalid
@@ -54,7 +63,7 @@ func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string
 	if err != nil {
 		return c, fmt.Errorf("user: %w", err)
 	}
-	if session.User != user.ID || session.ended(c.Project.Settings, s.now()) || user.Blocked() {
+	if session.ended(c.Project.Settings, s.now()) || user.Blocked() {
 		return c, errTokenInvalid
 	}
 	c.actor, c.user, c.session = ActorUser, &user, &session

@@ -23,6 +23,7 @@ type Caller struct {
 	UserAgent string
 	RequestID string
 	Languages []string // what the caller prefers, best first, BCP 47
+	Browser   bool     // a hosted page calls: a sign-in gives a browser token, for its cookie, instead of an id token and a refresh token
 
 	actor   ActorKind
 	name    string   // of an operator token

@@ -54,7 +54,7 @@ var ErrMisfit = errors.New("the row does not fit")
 var (
 	capsuleTables = map[string]bool{
 		"projects": true, "users": true, "roles": true, "user_roles": true, "user_attributes": true, "identities": true, "sessions": true, "refresh_tokens": true,
-		"oob_codes": true, "signing_keys": true, "mail_templates": true, "identity_providers": true, "second_factors": true, "recovery_codes": true, "known_sources": true,
+		"browser_tokens": true, "oob_codes": true, "signing_keys": true, "mail_templates": true, "identity_providers": true, "second_factors": true, "recovery_codes": true, "known_sources": true,
 		"webhooks": true, "audit": true, "limits": true, "decisions": true,
 	}
 	capsuleLeaves = map[string]string{
@@ -63,12 +63,13 @@ var (
 		"sign_in_flows":      "bound to the old server's callback, and minutes old",
 		"pending_sign_ins":   "minutes old; the second factor is asked for again",
 		"passkey_challenges": "minutes old",
+		"sign_in_codes":      "a minute old; the app asks for another",
 	}
 )
 
 // endedTables are left out where an import ends sessions: what by itself lets somebody in who may have been shut out since. Without the signing keys no id token of before counts
 // (P25): one of them may have been withdrawn since. The project gets a new one.
-var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "oob_codes": true, "signing_keys": true}
+var endedTables = map[string]bool{"sessions": true, "refresh_tokens": true, "browser_tokens": true, "oob_codes": true, "signing_keys": true}
 
 // CapsuleTables tells of a table that holds projects' data whether its rows go with a project, and if not, why.
 func CapsuleTables(table string) (goes bool, why string, known bool) {

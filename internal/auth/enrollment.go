@@ -171,7 +171,7 @@ func (s *Service) FinishEnrollment(ctx context.Context, c Caller, proof Enrollme
 	if err != nil {
 		return Enrolled{}, s.factorDenied(ctx, c, EventSecondFactorEnrolled, u.ID, err)
 	}
-	if begun.refresh == "" { // in a session that there was already
+	if !begun.begins() { // in a session that there was already
 		return e, nil
 	}
 	tokens, err := s.signIssued(ctx, c.Project, u, begun)

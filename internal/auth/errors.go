@@ -54,6 +54,9 @@ const (
 	CodeRefreshTokenUserGone    Code = "refresh_token_user_gone"
 	CodeBlockedByHook           Code = "blocked_by_hook" // Message is the reason
 
+	CodeInvalidSignInCode    Code = "invalid_sign_in_code"   // of an app, for tokens
+	CodeSecondFactorRequired Code = "second_factor_required" // the browser's session lacks it: enroll one
+
 	CodeInvalidPendingCredential Code = "invalid_pending_credential" // of a sign-in that waits for its second factor
 	CodeInvalidSecondFactorCode  Code = "invalid_second_factor_code"
 	CodeSecondFactorNotFound     Code = "second_factor_not_found"
@@ -74,6 +77,7 @@ func Codes() []Code {
 		CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone, CodeMissingProvider, CodeMissingFlowPart, CodeProviderNotConfigured,
 		CodeRedirectNotAllowed, CodeInvalidProviderResponse, CodeIdentityInUse, CodeLastWayIn,
 		CodeBlockedByHook,
+		CodeInvalidSignInCode, CodeSecondFactorRequired,
 		CodeInvalidPendingCredential, CodeInvalidSecondFactorCode, CodeSecondFactorNotFound, CodeInvalidPasskey, CodeSecondFactorLimit, CodeSecondFactorOff,
 		CodeLastSecondFactor, CodePasskeysNotSetUp,
 	}

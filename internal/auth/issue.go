@@ -15,7 +15,8 @@ type Tokens struct {
 	IDToken      string // "" where the account is blocked until its email is verified
 	RefreshToken string
 	ExpiresIn    time.Duration
-	Mailed       bool // a mail tells the rest: User holds only what the caller sent, and whether there was an account already stays unsaid
+	BrowserToken string // instead of the tokens above, where [Caller].Browser asks for it
+	Mailed       bool   // a mail tells the rest: User holds only what the caller sent, and whether there was an account already stays unsaid
 
 	PendingCredential  string         // instead of tokens, where a second factor has to be proven first
 	SecondFactors      []SecondFactor // that would do
@@ -25,7 +26,8 @@ type Tokens struct {
 // issued is what a sign-in comes to in its transaction: a session, or a pending sign-in that waits for the second factor.
 type issued struct {
 	session Session
-	refresh string
+	refresh string // one of these two
+	browser string
 	pending string
 	factors []SecondFactor
 }
@@ -37,6 +39,9 @@ func (i issued) event() Event {
 	}
 	return EventSignIn
 }
+
+// begins tells whether a session begins with it.
+func (i issued) begins() bool { return i.refresh != "" || i.browser != "" }
 
 const refreshTokenBytes = 32
 
@@ -57,34 +62,46 @@ func (s *Service) issueSession(ctx context.Context, tx Tx, c Caller, u User, pro
 	return s.beginSession(ctx, tx, c, u, providerID, provenFactor{})
 }
 
-// beginSession makes the session of a sign-in whose every step is done; nowhere else is one made.
+// beginSession makes the session of a sign-in whose every step is done.
 func (s *Service) beginSession(ctx context.Context, tx Tx, c Caller, u User, providerID string, second provenFactor) (issued, error) {
+	proof := Session{ProviderID: providerID, CreatedAt: s.now(), SecondFactor: second.kind, SecondFactorID: second.id}
+	begun, err := s.makeSession(ctx, tx, c, u, proof)
+	if err != nil {
+		return issued{}, err
+	}
+	if err := tx.AddKnownSource(ctx, u.Project, u.ID, source(c.Addr), s.now()); err != nil {
+		return issued{}, fmt.Errorf("known source: %w", err)
+	}
+	return begun, nil
+}
+
+// makeSession stores a session in tx with its first token; nowhere else is one made. proof says how and when the user proved itself.
+func (s *Service) makeSession(ctx context.Context, tx Tx, c Caller, u User, proof Session) (issued, error) {
 	if u.Blocked() {
 		return issued{}, newError(CodeUserDisabled, "the account is disabled")
 	}
-	if err := s.approve(ctx, tx, c, tokenQuestion(EventSignIn, u, providerID)); err != nil {
+	if err := s.approve(ctx, tx, c, tokenQuestion(EventSignIn, u, proof.ProviderID)); err != nil {
 		return issued{}, err
 	}
 	id, err := s.newID()
 	if err != nil {
 		return issued{}, err
 	}
-	now := s.now()
-	session := Session{
-		Project: u.Project, ID: SessionID(id), User: u.ID, ProviderID: providerID, CreatedAt: now, LastUsedAt: now, Addr: c.Addr, UserAgent: plainText(c.UserAgent, 256),
-		SecondFactor: second.kind, SecondFactorID: second.id,
-	}
+	session := proof
+	session.Project, session.ID, session.User, session.LastUsedAt = u.Project, SessionID(id), u.ID, s.now()
+	session.Addr, session.UserAgent = c.Addr, plainText(c.UserAgent, 256)
 	if err := tx.CreateSession(ctx, session); err != nil {
 		return issued{}, fmt.Errorf("create session: %w", err)
 	}
-	if err := tx.AddKnownSource(ctx, u.Project, u.ID, source(c.Addr), now); err != nil {
-		return issued{}, fmt.Errorf("known source: %w", err)
+	if c.Browser {
+		browser, err := s.createBrowserToken(ctx, tx, session)
+		return issued{session: session, browser: browser}, err
 	}
 	refresh, err := token.NewOpaque(refreshPrefix(u.ID), refreshTokenBytes, s.rand)
 	if err != nil {
 		return issued{}, err
 	}
-	row := RefreshToken{Project: u.Project, Hash: token.Hash(refresh), Session: session.ID, User: u.ID, CreatedAt: now}
+	row := RefreshToken{Project: u.Project, Hash: token.Hash(refresh), Session: session.ID, User: u.ID, CreatedAt: s.now()}
 	if err := tx.CreateRefreshToken(ctx, row); err != nil {
 		return issued{}, fmt.Errorf("create refresh token: %w", err)
 	}
@@ -96,7 +113,9 @@ func (s *Service) signIssued(ctx context.Context, p *Project, u User, i issued) 
 	switch {
 	case i.pending != "":
 		return Tokens{User: u, PendingCredential: i.pending, SecondFactors: i.factors, EnrollmentRequired: len(i.factors) == 0}, nil
-	case i.refresh == "":
+	case i.browser != "":
+		return Tokens{User: u, BrowserToken: i.browser}, nil
+	case !i.begins():
 		return Tokens{User: u}, nil
 	}
 	tokens, err := s.signSession(ctx, p, u, i.session, i.refresh)

@@ -142,7 +142,7 @@ func (s *Service) takeGuess(ctx context.Context, c Caller) error {
 func isWrongGuess(err error) bool {
 	switch CodeOf(err) {
 	case CodeInvalidOOBCode, CodeExpiredOOBCode, CodeNoUserForID, CodeInvalidProviderResponse, CodeInvalidRefreshToken, CodeExpiredRefreshToken, CodeRefreshTokenUserGone,
-		CodeInvalidPendingCredential, CodeInvalidPasskey:
+		CodeInvalidPendingCredential, CodeInvalidPasskey, CodeInvalidSignInCode:
 		return true
 	}
 	return false

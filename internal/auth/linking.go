@@ -60,7 +60,10 @@ func (s *Service) linkProvider(ctx context.Context, c Caller, params ProviderSig
 	if err != nil {
 		return ProviderSignIn{}, s.providerDenied(ctx, c, EventIdentityLinked, goneMeanwhile(err))
 	}
-	result := ProviderSignIn{ProviderID: params.ProviderID, Identity: external}
+	result := ProviderSignIn{Tokens: Tokens{User: u}, ProviderID: params.ProviderID, Identity: external}
+	if c.Browser {
+		return result, nil
+	}
 	// No second session: the answer carries a fresh id token of this one, with the identity in it.
 	result.Tokens, err = s.signSession(ctx, c.Project, u, session, "")
 	return result, AfterCommit(err)

@@ -65,6 +65,10 @@ const (
 	EventWebhookOverflow   Event = "webhook.overflow" // events are lost because too many wait; once an hour
 	EventHookFailed        Event = "webhook.failure"  // of a blocking hook whose failure allows
 
+	EventSignInCodeGranted   Event = "sign_in_code.grant" // to an app
+	EventSignInCodeExchanged Event = "sign_in_code.exchange"
+	EventSignInCodeReused    Event = "sign_in_code.reuse" // ended the session that it made
+
 	EventSecondFactorAsked    Event = "second_factor.ask" // a sign-in waits for it
 	EventSecondFactorEnrolled Event = "second_factor.enroll"
 	EventSecondFactorRemoved  Event = "second_factor.remove"

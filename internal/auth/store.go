@@ -42,6 +42,10 @@ type Reader interface {
 	ListSessions(ctx context.Context, p ProjectID, user UserID, after SessionID, limit int) ([]Session, error)
 	GetRefreshToken(ctx context.Context, p ProjectID, hash []byte) (RefreshToken, error)
 
+	GetBrowserToken(ctx context.Context, p ProjectID, hash []byte) (BrowserToken, error)
+	// GetSignInCode finds used and expired ones, too.
+	GetSignInCode(ctx context.Context, p ProjectID, hash []byte) (SignInCode, error)
+
 	// IsKnownSource tells whether somebody signed in from the source to the account of the address.
 	IsKnownSource(ctx context.Context, p ProjectID, email Email, source string) (bool, error)
 
@@ -148,6 +152,11 @@ type Tx interface {
 	CreateRefreshToken(ctx context.Context, t RefreshToken) error
 	// RotateRefreshToken marks a token rotated and names its successor, in one statement. ErrNotFound where it is rotated already.
 	RotateRefreshToken(ctx context.Context, p ProjectID, hash, successorHash, successorSalt []byte, now time.Time) error
+
+	CreateBrowserToken(ctx context.Context, t BrowserToken) error
+	CreateSignInCode(ctx context.Context, c SignInCode) error
+	// ConsumeSignInCode uses a code up for the session that it makes, in one statement. ErrNotFound where it is unknown, used, or expired at now.
+	ConsumeSignInCode(ctx context.Context, p ProjectID, hash []byte, made SessionID, now time.Time) error
 
 	CreateOOBCode(ctx context.Context, c OOBCode) error
 	// ConsumeOOBCode uses a code up, in one statement. ErrNotFound where it is unknown, used, expired at now, or of another purpose.

@@ -308,6 +308,29 @@ func noteCode(ctx context.Context, code OOBCode, err error, purpose OOBPurpose, 
 		"used_at", instantText(code.ConsumedAt))
 }
 
+// noteBrowserToken notes a presented browser token, as far as its row tells.
+func noteBrowserToken(ctx context.Context, row BrowserToken, err error, now time.Time) {
+	if err != nil {
+		note(ctx, StepToken, OutcomeNotFound, "of", "browser token")
+		return
+	}
+	note(ctx, StepToken, OutcomeFound, "of", "browser token", "age", lasting(now.Sub(row.CreatedAt)))
+}
+
+// noteSignInCode notes how an app's exchange fits the code that was granted.
+func noteSignInCode(ctx context.Context, code SignInCode, err error, otherCallback, otherVerifier bool, now time.Time) {
+	if err != nil {
+		note(ctx, StepCode, OutcomeNotFound, "of", "sign-in code")
+		return
+	}
+	outcome := OutcomePassed
+	if otherCallback || otherVerifier || !code.ConsumedAt.IsZero() || !code.ExpiresAt.After(now) {
+		outcome = OutcomeRefused
+	}
+	note(ctx, StepCode, outcome, "of", "sign-in code", "age", lasting(now.Sub(code.CreatedAt)), "expires_at", instantText(code.ExpiresAt), "used_at", instantText(code.ConsumedAt),
+		"callback_matches", yes(!otherCallback), "verifier_matches", yes(!otherVerifier))
+}
+
 // noteFlow notes how what came back fits the sign-in that was begun (P14).
 func noteFlow(ctx context.Context, flow SignInFlow, err error, params ProviderSignInParams, wrong flowMisfit, now time.Time) {
 	if err != nil {

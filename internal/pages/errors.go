@@ -74,6 +74,9 @@ var answers = map[auth.Code]answer{
 	auth.CodeLastWayIn:               answerRefused,
 	auth.CodeBlockedByHook:           answerRefused,
 
+	auth.CodeInvalidSignInCode:    answerRefused,
+	auth.CodeSecondFactorRequired: answerRefused,
+
 	auth.CodeInvalidPendingCredential: answerRefused,
 	auth.CodeInvalidSecondFactorCode:  answerRefused,
 	auth.CodeSecondFactorNotFound:     answerRefused,

@@ -10,6 +10,7 @@ import (
 // The sweeps delete the rows of one kind that ended before $1, at most $2 of them.
 const (
 	sweepCodes      = `DELETE FROM oob_codes WHERE (project, hash) IN (SELECT project, hash FROM oob_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sweepSignIns    = `DELETE FROM sign_in_codes WHERE (project, hash) IN (SELECT project, hash FROM sign_in_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	sweepFlows      = `DELETE FROM sign_in_flows WHERE (project, id) IN (SELECT project, id FROM sign_in_flows WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	sweepPendings   = `DELETE FROM pending_sign_ins WHERE (project, hash) IN (SELECT project, hash FROM pending_sign_ins WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	sweepChallenges = `DELETE FROM passkey_challenges WHERE (project, purpose, hash) IN
@@ -38,6 +39,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		before    time.Time
 	}{
 		{sweepCodes, now.Add(-r.Codes)},
+		{sweepSignIns, now.Add(-r.Codes)},
 		{sweepFlows, now},
 		{sweepPendings, now},
 		{sweepChallenges, now},

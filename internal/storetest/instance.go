@@ -301,7 +301,11 @@ func testSweep(t *testing.T, s auth.Store) {
 			tx.CreateOOBCode(ctx, auth.OOBCode{Project: one, Hash: []byte("kept"), User: anna, ExpiresAt: after(-9)}),
 			tx.CreateSession(ctx, auth.Session{Project: one, ID: "gone", User: anna, RevokedAt: after(-21)}),
 			tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: one, Hash: []byte("gone"), Session: "gone", User: anna}),
+			tx.CreateBrowserToken(ctx, auth.BrowserToken{Project: one, Hash: []byte("gone"), Session: "gone"}),
+			tx.CreateSignInCode(ctx, auth.SignInCode{Project: one, Hash: []byte("with its session"), Session: "gone", ExpiresAt: after(60)}),
 			tx.CreateSession(ctx, auth.Session{Project: one, ID: "kept", User: anna, RevokedAt: after(-19)}),
+			tx.CreateSignInCode(ctx, auth.SignInCode{Project: one, Hash: []byte("gone"), Session: "kept", ExpiresAt: after(-11)}),
+			tx.CreateSignInCode(ctx, auth.SignInCode{Project: one, Hash: []byte("kept"), Session: "kept", ExpiresAt: after(-9)}),
 			tx.CreateSigningKey(ctx, auth.SigningKey{Project: one, ID: "gone", PublicJWK: []byte("{}"), PrivateSealed: []byte("x"), RetiredAt: after(-9), ExpiresAt: now}),
 			tx.CreateSigningKey(ctx, auth.SigningKey{Project: one, ID: "kept", PublicJWK: []byte("{}"), PrivateSealed: []byte("x"), RetiredAt: after(-9), ExpiresAt: after(1)}),
 			tx.CreateSigningKey(ctx, auth.SigningKey{Project: one, ID: "active", PublicJWK: []byte("{}"), PrivateSealed: []byte("x")}),
@@ -332,7 +336,7 @@ func testSweep(t *testing.T, s auth.Store) {
 		})
 		return n
 	}
-	wantEqual(t, "swept", sweep(now, retention, 100), 10)
+	wantEqual(t, "swept", sweep(now, retention, 100), 11)
 	wantEqual(t, "swept again", sweep(now, retention, 100), 0)
 	wantEqual(t, "decisions", decisionIDs(must[[]auth.Decision](t)(s.ListDecisions(ctx, one, "R", 9))), []string{"kept"})
 	_, err := s.GetOOBCode(ctx, one, []byte("gone"))
@@ -343,6 +347,12 @@ func testSweep(t *testing.T, s auth.Store) {
 	wantError(t, "old session", err, auth.ErrNotFound)
 	_, err = s.GetRefreshToken(ctx, one, []byte("gone"))
 	wantError(t, "its token", err, auth.ErrNotFound)
+	_, err = s.GetBrowserToken(ctx, one, []byte("gone"))
+	wantError(t, "its browser token", err, auth.ErrNotFound)
+	for hash, want := range map[string]error{"with its session": auth.ErrNotFound, "gone": auth.ErrNotFound, "kept": nil} {
+		_, err = s.GetSignInCode(ctx, one, []byte(hash))
+		wantError(t, "sign-in code "+hash, err, want)
+	}
 	_, err = s.GetSession(ctx, one, "kept")
 	wantError(t, "young session", err, nil)
 	wantEqual(t, "keys", ids(must[[]auth.SigningKey](t)(s.ListSigningKeys(ctx, one)), func(k auth.SigningKey) auth.KeyID { return k.ID }), []string{"kept", "active"})

@@ -20,6 +20,8 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateSession(ctx, auth.Session{Project: p, ID: "session", User: anna, CreatedAt: now}),
 		tx.AddKnownSource(ctx, p, anna, "192.0.2.7", now),
 		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
+		tx.CreateBrowserToken(ctx, auth.BrowserToken{Project: p, Hash: []byte("cookie"), Session: "session", CreatedAt: now}),
+		tx.CreateSignInCode(ctx, auth.SignInCode{Project: p, Hash: []byte("sign-in"), Session: "session", RedirectURI: "https://app.example/in", ExpiresAt: after(60)}),
 		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
 		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
 		tx.CreateSignInFlow(ctx, flowOf(p)),
@@ -93,6 +95,10 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("session", session, err)
 	token, err := r.GetRefreshToken(ctx, p, []byte("token"))
 	put("token", token, err)
+	browser, err := r.GetBrowserToken(ctx, p, []byte("cookie"))
+	put("browser token", browser, err)
+	signIn, err := r.GetSignInCode(ctx, p, []byte("sign-in"))
+	put("sign-in code", signIn, err)
 	known, err := r.IsKnownSource(ctx, p, "anna@example.com", "192.0.2.7")
 	put("source", known, err)
 	code, err := r.GetOOBCode(ctx, p, []byte("code"))
@@ -147,6 +153,21 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ListRoles":      func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListRoles(ctx, two) },
 	"GetSession":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSession(ctx, two, "session") },
 	"ListSessions":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
+	"GetBrowserToken": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetBrowserToken(ctx, two, []byte("cookie"))
+	},
+	"GetSignInCode": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetSignInCode(ctx, two, []byte("sign-in"))
+	},
+	"CreateBrowserToken": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateBrowserToken(ctx, auth.BrowserToken{Project: two, Hash: []byte("new"), Session: "session"})
+	}),
+	"CreateSignInCode": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateSignInCode(ctx, auth.SignInCode{Project: two, Hash: []byte("new"), Session: "session", ExpiresAt: after(60)})
+	}),
+	"ConsumeSignInCode": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.ConsumeSignInCode(ctx, two, []byte("sign-in"), "made", now)
+	}),
 	"GetRefreshToken": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetRefreshToken(ctx, two, []byte("token"))
 	},
@@ -450,7 +471,7 @@ func testDeleteUserCascades(t *testing.T, s auth.Store) {
 	other := must[map[string]any](t)(snapshot(ctx, s, two))
 	update(t, s, func(tx auth.Tx) error { return tx.DeleteUser(ctx, one, anna) })
 	left := must[map[string]any](t)(snapshot(ctx, s, one))
-	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "source", "code", "decisions", "factors", "passkey", "recovery codes", "pending"} {
+	for _, name := range []string{"users", "holders", "found", "identities", "session", "token", "browser token", "sign-in code", "source", "code", "decisions", "factors", "passkey", "recovery codes", "pending"} {
 		if v := reflect.ValueOf(left[name]); !v.IsZero() {
 			t.Errorf("%s left: %+v", name, v)
 		}
