@@ -61,19 +61,22 @@ func TestGreetingForPeople(t *testing.T) {
 		name  string
 		first bool
 		token string
+		link  string
 		want  []string
 		lines int
 	}{
-		{"first", true, "dw_admin_x", []string{"URL             https://auth.example.com\n", "Admin token     dw_admin_x  (shown only now)\n",
+		{"first", true, "dw_admin_x", "", []string{"URL             https://auth.example.com\n", "Admin token     dw_admin_x  (shown only now)\n",
 			"\ncurl https://auth.example.com/api/v1/auth/accounts/signup -H 'Content-Type: application/json' -d '{\"email\""}, 11},
-		{"first, token configured", true, "", []string{"Admin token     as configured\n"}, 11},
-		{"later", false, "", []string{"Doorward serves https://auth.example.com from /var/d\n"}, 1},
+		{"first, token configured", true, "", "", []string{"Admin token     as configured\n"}, 11},
+		{"later", false, "", "", []string{"Doorward serves https://auth.example.com from /var/d\n"}, 1},
+		{"first, no operator", true, "dw_admin_x", "https://auth.example.com/console/setup?code=x", []string{"\nOpen this link to set up the console", "\nhttps://auth.example.com/console/setup?code=x\n"}, 15},
+		{"later, no operator", false, "", "https://auth.example.com/console/setup?code=x", []string{"\nOpen this link", "for an hour, and", "\nhttps://auth.example.com/console/setup?code=x\n"}, 5},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			a := &app{stdout: &out}
-			if err := a.greet(c, test.first, test.token); err != nil {
+			if err := a.greet(c, test.first, test.token, test.link); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range test.want {
