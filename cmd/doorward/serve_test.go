@@ -20,6 +20,9 @@ func TestFirstStart(t *testing.T) {
 	c := &cliTest{t: t, data: filepath.Join(t.TempDir(), "data")}
 	s := c.serve(t)
 	g := s.greeting
+	if !strings.HasPrefix(g.SetupLink, s.url+"/console/setup?code=") {
+		t.Errorf("the set-up link is %q", g.SetupLink)
+	}
 	if !g.FirstStart || g.Project != "default" || !strings.HasPrefix(g.AdminToken, "dw_admin_") || g.DataDirectory != c.data {
 		t.Errorf("greeting is %+v", g)
 	}
@@ -49,6 +52,9 @@ func TestFirstStart(t *testing.T) {
 
 	again := c.serve(t)
 	defer again.stop(t)
+	if again.greeting.SetupLink == "" || again.greeting.SetupLink == g.SetupLink {
+		t.Errorf("the second set-up link is %q", again.greeting.SetupLink)
+	}
 	if again.greeting.FirstStart || again.greeting.AdminToken != "" {
 		t.Errorf("the second greeting is %+v", again.greeting)
 	}
