@@ -34,6 +34,7 @@ type cli struct {
 	Backup     backupCmd     `cmd:"" help:"Write everything into one encrypted file, also while servers run." group:"server"`
 	Restore    restoreCmd    `cmd:"" help:"Make a new database of a backup, or see that one can be made of it." group:"server"`
 	Breached   breachedCmd   `cmd:"" help:"Make the file of leaked passwords that projects refuse." group:"server"`
+	Console    consoleCmd    `cmd:"" help:"Manage the operators who sign in to the console." group:"server"`
 	Operator   operatorCmd   `cmd:"" help:"Manage credentials for the whole instance." group:"server"`
 	Project    projectCmd    `cmd:"" help:"Manage projects and their settings." group:"project"`
 	User       userCmd       `cmd:"" help:"Manage the users of a project." group:"project"`

@@ -68,12 +68,16 @@ func (serveCmd) Run(a *app) (err error) {
 
 // prepare does what a first start needs, and greets.
 func (a *app) prepare(c *configuration, instance *server.Instance) error {
+	setupLink, err := instance.EnsureConsole(a.ctx)
+	if err != nil {
+		return err
+	}
 	created, adminToken, err := instance.EnsureDefaultProject(a.ctx)
 	if err != nil {
 		return err
 	}
 	// Printed before anything else can fail: the token is told only now.
-	if err := a.greet(c, created, adminToken); err != nil {
+	if err := a.greet(c, created, adminToken, setupLink); err != nil {
 		return err
 	}
 	return recordPublicURL(c)
@@ -87,10 +91,11 @@ type greeting struct {
 	Project       string `json:"project,omitempty"`    // at the first start
 	AdminToken    string `json:"adminToken,omitempty"` // likewise, unless it was configured
 	Try           string `json:"try,omitempty"`        // likewise
+	SetupLink     string `json:"setupLink,omitempty"`  // while there is no operator's account
 }
 
-func (a *app) greet(c *configuration, first bool, adminToken string) error {
-	g := greeting{FirstStart: first, URL: c.server.PublicURL.String(), DataDirectory: c.server.DataDir}
+func (a *app) greet(c *configuration, first bool, adminToken, setupLink string) error {
+	g := greeting{FirstStart: first, URL: c.server.PublicURL.String(), DataDirectory: c.server.DataDir, SetupLink: setupLink}
 	if first {
 		g.Project, g.AdminToken = string(auth.DefaultProject), adminToken
 		g.Try = fmt.Sprintf(`curl %s/api/v1/auth/accounts/signup -H 'Content-Type: application/json' -d '{"email":"you@example.com","password":"a long passphrase"}'`, g.URL)
@@ -98,6 +103,7 @@ func (a *app) greet(c *configuration, first bool, adminToken string) error {
 	return a.print(g, func(w io.Writer) {
 		if !first {
 			fmt.Fprintf(w, "Doorward serves %s from %s\n", g.URL, g.DataDirectory)
+			printSetupLink(w, setupLink)
 			return
 		}
 		token := g.AdminToken + "  (shown only now)"
@@ -108,7 +114,14 @@ func (a *app) greet(c *configuration, first bool, adminToken string) error {
 		fmt.Fprintln(w)
 		pairs(w, "Data directory", g.DataDirectory, "URL", g.URL, "Project", g.Project, "Admin token", token)
 		fmt.Fprintf(w, "\nSign a first user up:\n\n%s\n\n", g.Try)
+		printSetupLink(w, setupLink)
 	})
+}
+
+func printSetupLink(w io.Writer, link string) {
+	if link != "" {
+		fmt.Fprintf(w, "Open this link to set up the console; it works once, for an hour, and the next start voids it:\n\n%s\n\n", link)
+	}
 }
 
 // logger writes the log that the configuration asks for.

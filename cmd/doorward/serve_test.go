@@ -20,6 +20,9 @@ func TestFirstStart(t *testing.T) {
 	c := &cliTest{t: t, data: filepath.Join(t.TempDir(), "data")}
 	s := c.serve(t)
 	g := s.greeting
+	if !strings.HasPrefix(g.SetupLink, s.url+"/console/setup?code=") {
+		t.Errorf("the set-up link is %q", g.SetupLink)
+	}
 	if !g.FirstStart || g.Project != "default" || !strings.HasPrefix(g.AdminToken, "dw_admin_") || g.DataDirectory != c.data {
 		t.Errorf("greeting is %+v", g)
 	}
@@ -49,6 +52,9 @@ func TestFirstStart(t *testing.T) {
 
 	again := c.serve(t)
 	defer again.stop(t)
+	if again.greeting.SetupLink == "" || again.greeting.SetupLink == g.SetupLink {
+		t.Errorf("the second set-up link is %q", again.greeting.SetupLink)
+	}
 	if again.greeting.FirstStart || again.greeting.AdminToken != "" {
 		t.Errorf("the second greeting is %+v", again.greeting)
 	}
@@ -61,19 +67,22 @@ func TestGreetingForPeople(t *testing.T) {
 		name  string
 		first bool
 		token string
+		link  string
 		want  []string
 		lines int
 	}{
-		{"first", true, "dw_admin_x", []string{"URL             https://auth.example.com\n", "Admin token     dw_admin_x  (shown only now)\n",
+		{"first", true, "dw_admin_x", "", []string{"URL             https://auth.example.com\n", "Admin token     dw_admin_x  (shown only now)\n",
 			"\ncurl https://auth.example.com/api/v1/auth/accounts/signup -H 'Content-Type: application/json' -d '{\"email\""}, 11},
-		{"first, token configured", true, "", []string{"Admin token     as configured\n"}, 11},
-		{"later", false, "", []string{"Doorward serves https://auth.example.com from /var/d\n"}, 1},
+		{"first, token configured", true, "", "", []string{"Admin token     as configured\n"}, 11},
+		{"later", false, "", "", []string{"Doorward serves https://auth.example.com from /var/d\n"}, 1},
+		{"first, no operator", true, "dw_admin_x", "https://auth.example.com/console/setup?code=x", []string{"\nOpen this link to set up the console", "\nhttps://auth.example.com/console/setup?code=x\n"}, 15},
+		{"later, no operator", false, "", "https://auth.example.com/console/setup?code=x", []string{"\nOpen this link", "for an hour, and", "\nhttps://auth.example.com/console/setup?code=x\n"}, 5},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			a := &app{stdout: &out}
-			if err := a.greet(c, test.first, test.token); err != nil {
+			if err := a.greet(c, test.first, test.token, test.link); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range test.want {

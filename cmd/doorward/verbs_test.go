@@ -459,3 +459,41 @@ func TestDataOfAnotherDatabase(t *testing.T) {
 	}
 	c.try("", "user", "list").wantFailure(t, exitUsage, "DOORWARD_DATABASE_FILE")
 }
+
+func TestConsoleVerbs(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	var created adminapi.ConsoleLink
+	c.json(&created, "console", "link")
+	if !strings.Contains(created.Link, "/console/setup?code=") {
+		t.Errorf("link is %q", created.Link)
+	}
+	var invited adminapi.InvitedConsoleOperator
+	c.json(&invited, "console", "invite", "Ada@example.com")
+	if invited.Operator.Email != "ada@example.com" || !strings.Contains(invited.Link, "/console/accept-invite?") {
+		t.Errorf("invited %+v", invited)
+	}
+	if out := c.ok("console", "operators"); !strings.Contains(out, "ada@example.com") || !strings.Contains(out, "invited") {
+		t.Errorf("operators are\n%s", out)
+	}
+	c.ok("console", "disable", "ada@example.com")
+	var list []adminapi.ConsoleOperator
+	c.json(&list, "console", "operators")
+	if len(list) != 1 || !list[0].Disabled || list[0].UID != invited.Operator.UID {
+		t.Errorf("operators are %+v", list)
+	}
+	if out := c.ok("console", "enable", list[0].UID); !strings.Contains(out, "invited") {
+		t.Errorf("enabled:\n%s", out)
+	}
+	if out := c.ok("console", "reset-factors", "ada@example.com", "--yes"); !strings.Contains(out, "0 second factors removed") {
+		t.Errorf("reset:\n%s", out)
+	}
+	c.ok("console", "remove", "ada@example.com", "--yes")
+	c.try("", "console", "remove", "ada@example.com", "--yes").wantFailure(t, exitNotFound, "no such operator")
+	if out := c.ok("project", "list"); strings.Contains(out, "console") {
+		t.Errorf("the console's project is listed:\n%s", out)
+	}
+	c.try("", "project", "delete", "console", "--yes").wantFailure(t, exitFailed, "the instance's own")
+	c.ok("project", "set", "console", "mailFrom=ops@example.com")
+	c.try("", "project", "set", "console", "selfSignUp=true").wantFailure(t, exitFailed, "cannot be changed")
+}

@@ -48,7 +48,11 @@ func (a *API) withProject(r *http.Request, c auth.Caller) (auth.Caller, error) {
 	if id == "" {
 		return c, nil
 	}
-	p, err := a.admin.Project(r.Context(), auth.ProjectID(id))
+	find := a.admin.Project
+	if c.Actor() == auth.ActorOperator { // who alone gets to see the console's
+		find = a.admin.HostedProject
+	}
+	p, err := find(r.Context(), auth.ProjectID(id))
 	if err != nil {
 		return c, err
 	}

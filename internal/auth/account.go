@@ -8,13 +8,16 @@ import (
 	"strings"
 )
 
-// DeleteAccount removes the signed-in user and everything of it.
+// DeleteAccount removes the signed-in user and everything of it. It fails with CodeConflict for the last operator who can sign in.
 func (s *Service) DeleteAccount(ctx context.Context, c Caller) error {
 	user, _, err := c.requireUser()
 	if err != nil {
 		return err
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
+		if err := notLastOperator(ctx, tx, user); err != nil {
+			return err
+		}
 		if err := tx.DeleteUser(ctx, user.Project, user.ID); err != nil {
 			return err
 		}

@@ -52,6 +52,9 @@ func (a *Admin) CreateUser(ctx context.Context, c Caller, params CreateUserParam
 	if err := c.requireAdmin(); err != nil {
 		return User{}, err
 	}
+	if err := c.notConsole(); err != nil {
+		return User{}, err
+	}
 	email, err := ParseEmail(params.Email)
 	if err != nil {
 		return User{}, err

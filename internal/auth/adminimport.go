@@ -43,6 +43,9 @@ func (a *Admin) ImportUsers(ctx context.Context, c Caller, batch []PortableUser,
 	if err := c.requireAdmin(); err != nil {
 		return ImportReport{}, err
 	}
+	if err := c.notConsole(); err != nil {
+		return ImportReport{}, err
+	}
 	if len(batch) > MaxImportBatch {
 		return ImportReport{}, invalidArgument("users", fmt.Sprintf("at most %d users at once", MaxImportBatch))
 	}
@@ -265,6 +268,9 @@ func countImported(report *ImportReport, p *Project, u User, identities int) {
 // ExportUsers gives up to limit accounts whole, with their password hashes, in the order of their uids after the given one.
 func (a *Admin) ExportUsers(ctx context.Context, c Caller, after UserID, limit int) ([]PortableUser, error) {
 	if err := c.requireAdmin(); err != nil {
+		return nil, err
+	}
+	if err := c.notConsole(); err != nil {
 		return nil, err
 	}
 	users, err := a.store.SearchUsers(ctx, c.Project.ID, UserSearch{After: after, Limit: limit})

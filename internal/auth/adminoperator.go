@@ -15,7 +15,7 @@ func (a *Admin) CreateOperatorToken(ctx context.Context, c Caller, name string) 
 	if err := c.requireOperator(); err != nil {
 		return "", err
 	}
-	if !operatorNamePattern.MatchString(name) || name == "local" {
+	if !operatorNamePattern.MatchString(name) || name == localOperator {
 		return "", invalidArgument("name", "an operator token's name has 1 to 40 of a-z, 0-9 and . _ -, and is not local")
 	}
 	plain, err := token.NewOpaque("dw_operator_", 32, a.rand)

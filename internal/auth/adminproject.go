@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -38,20 +39,7 @@ func (a *Admin) CreateProject(ctx context.Context, c Caller, np NewProject) (*Pr
 	if err != nil {
 		return nil, "", err
 	}
-	key, err := a.newSigningKey(p)
-	if err != nil {
-		return nil, "", err
-	}
-	c.Project = p
-	err = a.store.Update(ctx, func(tx Tx) error {
-		if err := tx.CreateProject(ctx, *p); err != nil {
-			return err
-		}
-		if err := tx.CreateSigningKey(ctx, key); err != nil {
-			return err
-		}
-		return a.audit(ctx, tx, c, EventProjectCreated, OutcomeAllowed, "", "preset", string(p.Preset))
-	})
+	err = a.createPrepared(ctx, c, p)
 	if errors.Is(err, ErrConflict) {
 		return nil, "", newError(CodeConflict, fmt.Sprintf("the project id %q is in use, or was once; ids are never used again, choose another", p.ID))
 	}
@@ -61,11 +49,33 @@ func (a *Admin) CreateProject(ctx context.Context, c Caller, np NewProject) (*Pr
 	return p, adminToken, nil
 }
 
+// createPrepared stores a new project with its first signing key. It fails with ErrConflict.
+func (a *Admin) createPrepared(ctx context.Context, c Caller, p *Project) error {
+	key, err := a.newSigningKey(p)
+	if err != nil {
+		return err
+	}
+	c.Project = p
+	return a.store.Update(ctx, func(tx Tx) error {
+		if err := tx.CreateProject(ctx, *p); err != nil {
+			return err
+		}
+		if err := tx.CreateSigningKey(ctx, key); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, c, EventProjectCreated, OutcomeAllowed, "", "preset", string(p.Preset))
+	})
+}
+
 func (a *Admin) prepareProject(np NewProject) (*Project, string, error) {
 	id, err := ParseProjectID(np.ID)
 	if err != nil {
 		return nil, "", err
 	}
+	return a.prepareNamed(id, np)
+}
+
+func (a *Admin) prepareNamed(id ProjectID, np NewProject) (_ *Project, adminToken string, err error) {
 	if np.Preset == "" {
 		np.Preset = PresetHardened
 	}
@@ -78,7 +88,7 @@ func (a *Admin) prepareProject(np NewProject) (*Project, string, error) {
 	if err := checkDisplayName(np.DisplayName); err != nil {
 		return nil, "", err
 	}
-	adminToken := np.AdminToken
+	adminToken = np.AdminToken
 	if adminToken == "" {
 		if adminToken, err = token.NewOpaque(adminTokenPrefix, 32, a.rand); err != nil {
 			return nil, "", err
@@ -182,7 +192,7 @@ func (s *Service) sealSecrets(p *Project, secrets map[string]string) error {
 
 // MailSettings gives what the mail worker needs of a project: its own SMTP server's URL and its sender, both "" for the server's.
 func (s *Service) MailSettings(ctx context.Context, id ProjectID) (smtpURL string, from Email, displayName string, err error) {
-	p, err := s.Project(ctx, id)
+	p, err := s.HostedProject(ctx, id)
 	if err != nil {
 		return "", "", "", err
 	}
@@ -206,15 +216,17 @@ func (a *Admin) SecretsSet(c Caller) (map[string]bool, error) {
 	return set, err
 }
 
-// ListProjects lists the instance's projects by id. Only for operators.
+// ListProjects lists the instance's projects by id, but [ConsoleProject]. Only for operators.
 func (a *Admin) ListProjects(ctx context.Context, c Caller, after ProjectID, limit int) ([]Project, error) {
 	if err := c.requireOperator(); err != nil {
 		return nil, err
 	}
-	projects, err := a.store.ListProjects(ctx, after, limit)
+	projects, err := a.store.ListProjects(ctx, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
+	projects = slices.DeleteFunc(projects, func(p Project) bool { return p.ID == ConsoleProject })
+	projects = projects[:min(limit, len(projects))]
 	for i := range projects {
 		if err := a.resolve(&projects[i]); err != nil {
 			return nil, err
@@ -234,6 +246,9 @@ type ProjectChange struct {
 // UpdateProject changes settings. It fails with CodeInvalidArgument.
 func (a *Admin) UpdateProject(ctx context.Context, c Caller, change ProjectChange) (*Project, error) {
 	if err := c.requireAdmin(); err != nil {
+		return nil, err
+	}
+	if err := checkConsoleChange(c, change); err != nil {
 		return nil, err
 	}
 	var p Project
@@ -265,7 +280,7 @@ func (a *Admin) UpdateProject(ctx context.Context, c Caller, change ProjectChang
 	if err != nil {
 		return nil, notFound(err, "there is no such project")
 	}
-	changed, err := a.Project(ctx, p.ID)
+	changed, err := a.HostedProject(ctx, p.ID)
 	return changed, AfterCommit(err)
 }
 
@@ -294,6 +309,9 @@ const removalTime = 5 * time.Second
 // project that bare hosts serve stays. It fails with CodeNotFound and CodeInvalidArgument.
 func (a *Admin) DeleteProject(ctx context.Context, c Caller) error {
 	if err := c.requireOperator(); err != nil {
+		return err
+	}
+	if err := c.notConsole(); err != nil {
 		return err
 	}
 	id := c.Project.ID
@@ -330,6 +348,9 @@ func (a *Admin) removeRows(ctx context.Context, id ProjectID) {
 // RotateAdminToken replaces the project's admin token with immediate effect and gives the new one, which is told this once.
 func (a *Admin) RotateAdminToken(ctx context.Context, c Caller) (string, error) {
 	if err := c.requireAdmin(); err != nil {
+		return "", err
+	}
+	if err := c.notConsole(); err != nil {
 		return "", err
 	}
 	adminToken, err := token.NewOpaque(adminTokenPrefix, 32, a.rand)

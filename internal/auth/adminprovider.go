@@ -55,6 +55,9 @@ func (a *Admin) PutProvider(ctx context.Context, c Caller, id string, change Pro
 	if err := c.requireAdmin(); err != nil {
 		return IdentityProvider{}, err
 	}
+	if c.projectID() == ConsoleProject {
+		return IdentityProvider{}, invalidArgument("project", "operators sign in with a password and a second factor, or a passkey; the console takes no identity providers")
+	}
 	if !a.providers.Known(id) {
 		return IdentityProvider{}, invalidArgument("provider", fmt.Sprintf("there is no provider %q; it is google.com, facebook.com, github.com, microsoft.com, apple.com, or oidc. and a name", clip(id, 60)))
 	}

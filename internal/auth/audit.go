@@ -28,7 +28,7 @@ type AuditRecord struct {
 	Event     Event
 	Outcome   Outcome
 	Actor     ActorKind
-	ActorID   string // uid, or the operator token's name
+	ActorID   string // uid, also of an operator who signed in; or the operator token's name
 	User      UserID // whom it is about; "" where nobody
 	Addr      netip.Addr
 	RequestID string

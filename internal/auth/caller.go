@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"net/netip"
 )
 
@@ -26,9 +27,11 @@ type Caller struct {
 	Browser   bool     // a hosted page calls: a sign-in gives a browser token, for its cookie, instead of an id token and a refresh token
 
 	actor   ActorKind
-	name    string   // of an operator token
+	name    string   // of an operator: its token's, its email address, or localOperator
 	user    *User    // as it stood when the token was checked
 	session *Session // likewise
+
+	operator UserID // of an operator who signed in to the console
 
 	newUserID UserID // of the account that the call may make; "" draws one. A call whose transaction runs again keeps to one.
 }
@@ -50,7 +53,22 @@ func (c Caller) User() (User, bool) {
 }
 
 // IsAdmin tells whether the caller may do everything in its project.
-func (c Caller) IsAdmin() bool { return c.actor == ActorAdmin || c.actor == ActorOperator }
+func (c Caller) IsAdmin() bool {
+	return c.actor == ActorOperator || c.actor == ActorAdmin && c.projectID() != ConsoleProject
+}
+
+// OperatorName tells people which operator calls: the email address, or the name of the token; "" where it is none.
+func (c Caller) OperatorName() string {
+	if c.actor != ActorOperator {
+		return ""
+	}
+	return c.name
+}
+
+// localOperator is the name of whoever holds the data directory.
+const localOperator = "local"
+
+func (c Caller) isLocal() bool { return c.actor == ActorOperator && c.name == localOperator }
 
 // projectID is "" for calls about the instance.
 func (c Caller) projectID() ProjectID {
@@ -64,7 +82,7 @@ func (c Caller) actorID() string {
 	if c.user != nil {
 		return string(c.user.ID)
 	}
-	return c.name
+	return cmp.Or(string(c.operator), c.name)
 }
 
 func (c Caller) requireAdmin() error {

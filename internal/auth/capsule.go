@@ -86,6 +86,9 @@ func (a *Admin) ExportProject(ctx context.Context, c Caller, begin func(Capsule)
 	if err := c.requireOperator(); err != nil {
 		return err
 	}
+	if err := c.notConsole(); err != nil {
+		return err
+	}
 	rows, err := a.projectRows()
 	if err != nil {
 		return err

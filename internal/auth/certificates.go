@@ -91,8 +91,8 @@ const (
 func (c *Certificates) TakeOrder(ctx context.Context, id ProjectID) error {
 	now := c.service.now()
 	return c.service.store.Update(ctx, func(tx Tx) error {
-		if _, err := tx.GetProject(ctx, id); errors.Is(err, ErrNotFound) {
-			return newError(CodeProjectNotFound, "there is no such project")
+		if _, err := tx.GetProject(ctx, id); errors.Is(err, ErrNotFound) || id == ConsoleProject {
+			return errNoProject
 		} else if err != nil {
 			return fmt.Errorf("project: %w", err)
 		}

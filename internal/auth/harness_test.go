@@ -189,7 +189,7 @@ func (h *harness) anyone() auth.Caller { return h.anyoneOf(h.id) }
 
 func (h *harness) anyoneOf(id auth.ProjectID) auth.Caller {
 	h.t.Helper()
-	p, err := h.Project(h.ctx, id)
+	p, err := h.HostedProject(h.ctx, id)
 	if err != nil {
 		h.t.Fatalf("project %s: %v", id, err)
 	}

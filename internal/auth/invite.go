@@ -21,6 +21,9 @@ func (s *Service) Invite(ctx context.Context, c Caller, params InviteParams) (Us
 }
 
 func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (User, error) {
+	if err := c.notConsole(); err != nil {
+		return User{}, err
+	}
 	p := c.Project
 	roles := func() ([]Role, error) { return s.store.ListRoles(ctx, p.ID) }
 	if err := p.Settings.InvitePermission.check(c, "", roles); err != nil {
@@ -46,7 +49,7 @@ func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (Us
 		if u, err = s.inviteeOf(ctx, tx, c, email, params.Roles); err != nil {
 			return err
 		}
-		if err := s.queueInvite(ctx, tx, c, u); err != nil {
+		if _, err := s.queueInvite(ctx, tx, c, u); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, c, EventInvite, OutcomeAllowed, u.ID)
@@ -61,14 +64,15 @@ func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (Us
 	return u, err
 }
 
-func (s *Service) queueInvite(ctx context.Context, tx Tx, c Caller, u User) error {
+// queueInvite issues an invite's code, mails it, and gives the link.
+func (s *Service) queueInvite(ctx context.Context, tx Tx, c Caller, u User) (link string, err error) {
 	p := c.Project
 	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeInvite, Email: u.Email}, p.Settings.InviteCodeTTL)
 	if err != nil {
-		return err
+		return "", err
 	}
-	link := s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
-	return s.queueMail(ctx, tx, c, MailInvite, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL})
+	link = s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
+	return link, s.queueMail(ctx, tx, c, MailInvite, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL})
 }
 
 // providerInvite is what a blocking hook is told where an invite makes the account.

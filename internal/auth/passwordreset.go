@@ -30,7 +30,8 @@ func (s *Service) sendPasswordReset(ctx context.Context, c Caller, email string)
 
 func (s *Service) queueReset(ctx context.Context, tx Tx, c Caller, u User) error {
 	if u.InvitePending { // a new password alone would not let the invitee in
-		return s.queueInvite(ctx, tx, c, u)
+		_, err := s.queueInvite(ctx, tx, c, u)
+		return err
 	}
 	if err := s.takeMailLimit(ctx, tx, c, u.Email); err != nil {
 		return err

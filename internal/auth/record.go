@@ -55,6 +55,8 @@ const (
 	EventTemplateChanged   Event = "mail.template"
 	EventOperatorCreated   Event = "operator.create"
 	EventOperatorDeleted   Event = "operator.delete"
+	EventOperatorSetUp     Event = "operator.set_up"
+	EventSetupLink         Event = "operator.setup_link"
 	EventDecisionRead      Event = "decision.read"
 	EventWebhookChanged    Event = "webhook.change"
 	EventWebhookSecret     Event = "webhook.secret"

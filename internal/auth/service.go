@@ -104,11 +104,21 @@ type settingsKey struct {
 	created int64
 }
 
-// Project finds a project and resolves its settings. It fails with CodeProjectNotFound.
+// Project finds a project and resolves its settings. [ConsoleProject] is none that it knows. It fails with CodeProjectNotFound.
 func (s *Service) Project(ctx context.Context, id ProjectID) (*Project, error) {
+	if id == ConsoleProject {
+		return nil, errNoProject
+	}
+	return s.HostedProject(ctx, id)
+}
+
+var errNoProject = newError(CodeProjectNotFound, "there is no such project")
+
+// HostedProject is Project for the hosted pages and for the instance's own work, which know [ConsoleProject], too.
+func (s *Service) HostedProject(ctx context.Context, id ProjectID) (*Project, error) {
 	p, err := s.store.GetProject(ctx, id)
 	if errors.Is(err, ErrNotFound) {
-		return nil, newError(CodeProjectNotFound, "there is no such project")
+		return nil, errNoProject
 	}
 	if err != nil {
 		return nil, fmt.Errorf("project: %w", err)
@@ -121,7 +131,7 @@ func (s *Service) Project(ctx context.Context, id ProjectID) (*Project, error) {
 
 func (s *Service) resolve(p *Project) error {
 	key := settingsKey{p.ID, p.Version, p.CreatedAt.UnixMilli()}
-	settings, err := s.settings.get(key, func() (*Settings, error) { return ResolveSettings(p.Preset, p.Overrides) })
+	settings, err := s.settings.get(key, func() (*Settings, error) { return ResolveSettings(p.Preset, consoleOverrides(p.ID, p.Overrides)) })
 	if err != nil {
 		return fmt.Errorf("settings of project %s: %w", p.ID, err)
 	}

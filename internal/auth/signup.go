@@ -154,7 +154,8 @@ func (s *Service) tellHolder(ctx context.Context, tx Tx, c Caller, event Event, 
 		return err
 	}
 	if u.InvitePending {
-		return s.queueInvite(ctx, tx, c, u)
+		_, err := s.queueInvite(ctx, tx, c, u)
+		return err
 	}
 	if !p.Settings.PasswordProvider {
 		return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, MailData{})

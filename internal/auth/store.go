@@ -86,6 +86,9 @@ type Reader interface {
 	GetOperatorTokenByHash(ctx context.Context, hash []byte) (OperatorToken, error)
 	ListOperatorTokens(ctx context.Context) ([]OperatorToken, error)
 
+	// GetSetupCode finds expired ones, too.
+	GetSetupCode(ctx context.Context, hash []byte) (SetupCode, error)
+
 	// ListSealed gives sealed values of one kind, in the order of (Project, Row), after the given one; for rotation of the master key.
 	ListSealed(ctx context.Context, kind SealedKind, after SealedValue, limit int) ([]SealedValue, error)
 
@@ -227,6 +230,11 @@ type Tx interface {
 
 	CreateOperatorToken(ctx context.Context, t OperatorToken) error
 	DeleteOperatorToken(ctx context.Context, name string) error
+
+	// ReplaceSetupCode creates one, and voids all others.
+	ReplaceSetupCode(ctx context.Context, c SetupCode) error
+	// UseSetupCode uses it up, in one statement. ErrNotFound where it is unknown or expired at now.
+	UseSetupCode(ctx context.Context, hash []byte, now time.Time) error
 
 	// TakeLease gives the work called name to holder until the given instant, or prolongs it, in one statement. ErrConflict where another one holds it at now.
 	TakeLease(ctx context.Context, name, holder string, now, until time.Time) error

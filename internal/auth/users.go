@@ -80,6 +80,9 @@ type UserPatch struct {
 // UpdateUser changes one record of the users table, for whom usersUpdatePermission lets. It fails with CodeNoUserForID, CodeAdminRequired, CodeInvalidArgument, CodeInvalidEmail,
 // CodeEmailInUse, CodeWeakPassword, CodeTooManyAttempts and CodeUnavailable.
 func (s *Service) UpdateUser(ctx context.Context, c Caller, id UserID, patch UserPatch) (User, error) {
+	if err := c.notConsole(); err != nil && c.IsAdmin() {
+		return User{}, err
+	}
 	if err := s.permit(ctx, c, EventUserUpdated, id, c.Project.Settings.UsersUpdatePermission); err != nil {
 		return User{}, err
 	}
@@ -295,6 +298,9 @@ func sameJSON(a, b map[string]any) bool {
 
 // DeleteUser removes a user and everything of it, for whom usersDeletePermission lets. It fails with CodeNoUserForID.
 func (s *Service) DeleteUser(ctx context.Context, c Caller, id UserID) error {
+	if err := c.notConsole(); err != nil {
+		return err
+	}
 	if err := s.permit(ctx, c, EventUserDeleted, id, c.Project.Settings.UsersDeletePermission); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (v *visit) resend(w http.ResponseWriter, r *http.Request, email string) err
 }
 
 func (v *visit) findProject(r *http.Request) error {
-	project, err := v.service.Project(r.Context(), auth.ProjectID(r.PathValue("project")))
+	project, err := v.service.HostedProject(r.Context(), auth.ProjectID(r.PathValue("project")))
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ var fates = map[string]fate{
 	"decisions": keep, "audit": keep, "limits": keep, "operator_tokens": keep, "tls_files": keep,
 
 	"sessions": forget, "refresh_tokens": forget, "oob_codes": forget, "sign_in_flows": forget, "pending_sign_ins": forget, "passkey_challenges": forget,
-	"browser_tokens": forget, "sign_in_codes": forget,
+	"browser_tokens": forget, "sign_in_codes": forget, "setup_codes": forget,
 	"signing_keys": forget, // one that was withdrawn since would verify again
 
 	"outbox": unsend, "webhook_deliveries": unsend,

@@ -165,6 +165,19 @@ func (i *Instance) EnsureDefaultProject(ctx context.Context) (created bool, admi
 	return true, adminToken, nil
 }
 
+// EnsureConsole creates the console's project, unless it is there. While there is no operator's account it gives a link to set one up, which voids earlier ones; else "".
+// A database that takes no changes any more is left as it is.
+func (i *Instance) EnsureConsole(ctx context.Context) (setupLink string, err error) {
+	if to, err := i.Moving(ctx); err != nil || to != "" {
+		return "", err
+	}
+	local := i.Service.LocalOperator(auth.Caller{})
+	if err := i.Admin.EnsureConsole(ctx, local); err != nil {
+		return "", fmt.Errorf("create project %s: %w", auth.ConsoleProject, err)
+	}
+	return i.Admin.FirstSetupLink(ctx, local)
+}
+
 // Moving tells where the data of a database that takes no changes any more went; "" while it takes them.
 func (i *Instance) Moving(ctx context.Context) (to string, err error) {
 	marks, err := i.store.Marks(ctx)

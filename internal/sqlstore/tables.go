@@ -94,6 +94,7 @@ var tables = []Table{
 	table("limits", "project limit_key", "project", "project limit_key arrival:i"),
 	table("operator_tokens", "name", "", "name hash:b created_at:i"),
 	table("tls_files", "path", "", "path sealed:b modified_at:i"),
+	table("setup_codes", "hash", "", "hash:b created_at:i expires_at:i"),
 }
 
 // table reads a line of the list: names, with their kind behind a colon where it is not text.

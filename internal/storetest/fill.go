@@ -25,6 +25,9 @@ func Fill(t testing.TB, s auth.Store, projects ...auth.ProjectID) {
 		if err := tx.CreateOperatorToken(ctx, auth.OperatorToken{Name: "deploy", Hash: []byte("operator"), CreatedAt: now}); err != nil {
 			return err
 		}
+		if err := tx.ReplaceSetupCode(ctx, auth.SetupCode{Hash: []byte("setup"), CreatedAt: now, ExpiresAt: after(60)}); err != nil {
+			return err
+		}
 		if err := tx.PutTLSFile(ctx, auth.TLSFile{Path: "certificates/a.example", Sealed: []byte("sealed"), ModifiedAt: now}); err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store, without ...string) {
 		{"SigningKeys", testSigningKeys},
 		{"Leases", testLeases},
 		{"TLSFiles", testTLSFiles},
+		{"SetupCodes", testSetupCodes},
 		{"Capsule", testCapsule},
 		{"MailTemplates", testMailTemplates},
 		{"Outbox", testOutbox},
