@@ -20,7 +20,7 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateSession(ctx, auth.Session{Project: p, ID: "session", User: anna, CreatedAt: now}),
 		tx.AddKnownSource(ctx, p, anna, "192.0.2.7", now),
 		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
-		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
+		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60), ShortID: "typed", ShortSealed: []byte("short")}),
 		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
 		tx.CreateSignInFlow(ctx, flowOf(p)),
 		tx.CreateSecondFactor(ctx, factorOf(p, "factor", "credential")),
@@ -280,6 +280,10 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ConsumeOOBCode": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ConsumeOOBCode(ctx, two, []byte("code"), auth.PurposeInvite, now)
 	},
+	"TakeShortCodeTry": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.TakeShortCodeTry(ctx, two, "typed", now, 5)
+	},
+	"RefundShortCodeTry": only(func(ctx context.Context, tx auth.Tx) error { return tx.RefundShortCodeTry(ctx, two, []byte("code")) }),
 	"VoidOOBCodes": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
 	"VoidLaterOOBCodes": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.VoidLaterOOBCodes(ctx, two, anna, auth.PurposeInvite, time.Time{})
