@@ -63,7 +63,9 @@ func (s *Service) newShortCode() (string, error) {
 }
 
 // shortCodeID is what a short code is looked up by. An address has one at most for each purpose: that of the newest mail.
-func shortCodeID(purpose OOBPurpose, email Email) string { return string(purpose) + "/" + string(email) }
+func shortCodeID(purpose OOBPurpose, email Email) string {
+	return string(purpose) + "/" + string(email)
+}
 
 // parseShortCode reads a code as people type it: in either case and width, with spaces and hyphens anywhere, O for 0, I and L for 1. It gives "" for what cannot be one.
 func parseShortCode(typed string) string {

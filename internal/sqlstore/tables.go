@@ -68,7 +68,7 @@ var tables = []Table{
 		"project id user_id provider_id created_at:i last_used_at:i revoked_at:i addr user_agent second_factor second_factor_id"),
 	table("refresh_tokens", "project hash", "project", "project hash:b session_id user_id created_at:i rotated_at:i successor_hash:b successor_salt:b"),
 	table("oob_codes", "project hash", "project", "project hash:b user_id purpose email new_email created_at:i expires_at:i consumed_at:i undoes"+
-			" short_id short_sealed:b short_tries:i"),
+		" short_id short_sealed:b short_tries:i"),
 	table("signing_keys", "project id", "project", "project id algorithm public_jwk:b private_sealed:b created_at:i retired_at:i expires_at:i"),
 	table("mail_templates", "project kind language", "project", "project kind language subject body_text body_html updated_at:i"),
 	table("outbox", "project id", "project",

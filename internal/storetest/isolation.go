@@ -284,7 +284,7 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 		return tx.TakeShortCodeTry(ctx, two, "typed", now, 5)
 	},
 	"RefundShortCodeTry": only(func(ctx context.Context, tx auth.Tx) error { return tx.RefundShortCodeTry(ctx, two, []byte("code")) }),
-	"VoidOOBCodes": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
+	"VoidOOBCodes":       only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
 	"VoidLaterOOBCodes": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.VoidLaterOOBCodes(ctx, two, anna, auth.PurposeInvite, time.Time{})
 	}),
