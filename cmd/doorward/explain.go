@@ -125,7 +125,7 @@ func sentence(s adminapi.DecisionStep) string {
 	case auth.StepJoin:
 		return f["decision"] + ": " + listed(f, "identity_known", "identity_has_email", "identity_verified", "account_exists", "account_verified", "account_invited", "account_disabled", "sign_up_open")
 	}
-	return listed(f, "of", "reason", "purpose", "state", "provider", "age", "age_limit", "idle", "idle_limit", "revoked_at", "rotated_at", "since", "grace", "successor_used",
+	return listed(f, "of", "reason", "purpose", "state", "tries", "provider", "age", "age_limit", "idle", "idle_limit", "revoked_at", "rotated_at", "since", "grace", "successor_used",
 		"expired_at", "expired_since", "expires_at", "used_at", "provider_matches", "callback_matches", "verifier_matches", "state_given", "state_matches", "issuer_given", "issuer_matches")
 }
 

@@ -237,7 +237,8 @@ type mailTemplateSetCmd struct {
 }
 
 func (mailTemplateSetCmd) Help() string {
-	return `A part that is not given falls back to the built-in one.
+	return `A part that is not given falls back to the built-in one. Templates have the fields {{.ProjectName}}, {{.UserName}}, {{.Email}}, {{.NewEmail}}, {{.Methods}},
+{{.Link}}, {{.ExpiresIn}}, {{.Code}} and {{.CodePage}}: the code that can be typed instead of following the link, and where. Each may be empty.
 
 Example:
 

@@ -150,6 +150,10 @@ func codeStepVerdict(s adminapi.DecisionStep) (why, do string) {
 	}
 	again := "the person asks for a new mail and uses the link in the newest one"
 	switch {
+	case s.Facts["of"] == "typed code" && s.Outcome == string(auth.OutcomeNotFound):
+		return "no code that can be typed went to that address, or it was used, replaced, has expired, or was tried five times", again
+	case s.Facts["of"] == "typed code":
+		return "the code was typed wrong", "the person types the code of the newest mail, or uses its link"
 	case s.Outcome == string(auth.OutcomeNotFound):
 		return "the link's code is unknown: a newer mail replaced it, the account changed, or it was copied in part", again
 	case s.Facts["state"] == "used":

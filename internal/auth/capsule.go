@@ -213,7 +213,7 @@ func sealedColumn(table, column string) (SealedKind, bool) {
 func eachSealed(row ProjectRow, change func(kind SealedKind, id string, value []byte) ([]byte, error)) error {
 	id := ""
 	for i, column := range row.Columns {
-		if column == "id" {
+		if column == "id" || column == "short_id" { // no table has both
 			id, _ = row.Values[i].(string)
 		}
 	}

@@ -144,11 +144,12 @@ func (s *Service) askEmailChange(ctx context.Context, c Caller, user User, sessi
 
 func (s *Service) askNewAddress(ctx context.Context, tx Tx, c Caller, user User, email Email) error {
 	p := c.Project
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}, p.Settings.VerifyCodeTTL)
+	code := OOBCode{Project: p.ID, User: user.ID, Purpose: PurposeChangeEmail, Email: email, NewEmail: email}
+	data, err := s.mailedCode(ctx, tx, p, code, "", PageChangeEmail, p.Settings.VerifyCodeTTL)
 	if err != nil {
 		return err
 	}
-	data := MailData{NewEmail: string(email), Link: s.link(p, "", PageChangeEmail, code, user.ID), ExpiresIn: p.Settings.VerifyCodeTTL}
+	data.NewEmail = string(email)
 	if err := s.queueMail(ctx, tx, c, MailChangeEmail, email, user, data); err != nil {
 		return err
 	}
@@ -177,7 +178,12 @@ func (s *Service) confirmEmailChange(ctx context.Context, c Caller, code string)
 	if err != nil {
 		return s.codeDenied(ctx, c, EventEmailChanged, "", err)
 	}
-	err = s.commitMail(ctx, func(tx Tx) error {
+	return s.confirmEmailChangeWith(ctx, c, found)
+}
+
+// confirmEmailChangeWith is ConfirmEmailChange with a code that was found.
+func (s *Service) confirmEmailChangeWith(ctx context.Context, c Caller, found OOBCode) error {
+	err := s.commitMail(ctx, func(tx Tx) error {
 		u, err := s.useCode(ctx, tx, found)
 		if err != nil {
 			return err

@@ -67,12 +67,12 @@ func (s *Service) invite(ctx context.Context, c Caller, params InviteParams) (Us
 // queueInvite issues an invite's code, mails it, and gives the link.
 func (s *Service) queueInvite(ctx context.Context, tx Tx, c Caller, u User) (link string, err error) {
 	p := c.Project
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeInvite, Email: u.Email}, p.Settings.InviteCodeTTL)
+	code := OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeInvite, Email: u.Email}
+	data, err := s.mailedCode(ctx, tx, p, code, p.Settings.InviteURL, PageInvite, p.Settings.InviteCodeTTL)
 	if err != nil {
 		return "", err
 	}
-	link = s.link(p, p.Settings.InviteURL, PageInvite, code, u.ID)
-	return link, s.queueMail(ctx, tx, c, MailInvite, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.InviteCodeTTL})
+	return data.Link, s.queueMail(ctx, tx, c, MailInvite, u.Email, u, data)
 }
 
 // providerInvite is what a blocking hook is told where an invite makes the account.
@@ -156,7 +156,12 @@ func (s *Service) acceptInvite(ctx context.Context, c Caller, params AcceptInvit
 	if err != nil {
 		return s.codeDenied(ctx, c, EventInviteAccepted, u.ID, err)
 	}
-	hash, err := s.hashPassword(ctx, c.Project, u.Email, params.NewPassword, u.Name)
+	return s.acceptInviteWith(ctx, c, u, found, params.NewPassword)
+}
+
+// acceptInviteWith is AcceptInvite with a code that was found, and its user.
+func (s *Service) acceptInviteWith(ctx context.Context, c Caller, u User, found OOBCode, newPassword string) error {
+	hash, err := s.hashPassword(ctx, c.Project, u.Email, newPassword, u.Name)
 	if err != nil {
 		return err
 	}

@@ -24,21 +24,26 @@ func accountName(u User) string { return cmp.Or(string(u.Email), string(u.ID)) }
 // the project. For a source that signed in to the account before only what is
 // its own counts, so that nobody elsewhere can shut its user out (P29).
 func signInBudgets(ctx context.Context, r Limits, c Caller, account string) ([]budget, error) {
+	return tryBudgets(ctx, r, c, "sign-in", account)
+}
+
+// tryBudgets are signInBudgets for tries of another kind, which are counted apart.
+func tryBudgets(ctx context.Context, r Limits, c Caller, kind, account string) ([]budget, error) {
 	set, from := c.Project.Settings, source(c.Addr)
-	own := budget{"sign-in/account/" + account + "/" + from, set.SignInAccountInterval, set.SignInAccountBurst}
+	own := budget{kind + "/account/" + account + "/" + from, set.SignInAccountInterval, set.SignInAccountBurst}
 	known, err := r.IsKnownSource(ctx, c.Project.ID, Email(account), from)
 	if err != nil {
 		return nil, fmt.Errorf("known source: %w", err)
 	}
-	bySource := budget{"sign-in/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst}
+	bySource := budget{kind + "/source/" + from, set.SignInSourceInterval, set.SignInSourceBurst}
 	if known { // the source's own budget counts all the same, or its end would tell which accounts know the source (P28)
 		return []budget{own, bySource}, nil
 	}
 	return []budget{
 		own,
 		bySource,
-		{"sign-in/account/" + account, set.SignInAccountInterval / crowd, set.SignInAccountBurst * crowd},
-		{"sign-in/project", set.SignInProjectInterval, set.SignInProjectBurst},
+		{kind + "/account/" + account, set.SignInAccountInterval / crowd, set.SignInAccountBurst * crowd},
+		{kind + "/project", set.SignInProjectInterval, set.SignInProjectBurst},
 	}, nil
 }
 

@@ -39,6 +39,8 @@ type MailData struct {
 	Methods     string // of MailSignInMethods: names of providers, separated by commas; of a change of identities: the one
 	Link        string // "" where there is nothing to do
 	ExpiresIn   time.Duration
+	Code        string // to be typed instead of following the link, as K7QM-4T9X; "" where the mail has none
+	CodePage    string // where it is typed
 }
 
 // Message is a rendered mail.

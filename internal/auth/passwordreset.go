@@ -42,12 +42,12 @@ func (s *Service) queueReset(ctx context.Context, tx Tx, c Caller, u User) error
 // queueOwnedReset is queueReset for a caller who has just proven the address.
 func (s *Service) queueOwnedReset(ctx context.Context, tx Tx, c Caller, u User) error {
 	p := c.Project
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}, p.Settings.ResetCodeTTL)
+	code := OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}
+	data, err := s.mailedCode(ctx, tx, p, code, p.Settings.ResetPasswordURL, PageResetPassword, p.Settings.ResetCodeTTL)
 	if err != nil {
 		return err
 	}
-	link := s.link(p, p.Settings.ResetPasswordURL, PageResetPassword, code, u.ID)
-	return s.queueUnlimited(ctx, tx, c, MailResetPassword, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
+	return s.queueUnlimited(ctx, tx, c, MailResetPassword, u.Email, u, data)
 }
 
 // ResetPassword sets a new password with the code of a reset link, proves the address, and ends all sessions. What else keeps the account from signing in
@@ -68,6 +68,11 @@ func (s *Service) resetPassword(ctx context.Context, c Caller, code, newPassword
 	if err != nil {
 		return s.codeDenied(ctx, c, EventPasswordReset, "", err)
 	}
+	return s.resetPasswordWith(ctx, c, found, newPassword)
+}
+
+// resetPasswordWith is ResetPassword with a code that was found.
+func (s *Service) resetPasswordWith(ctx context.Context, c Caller, found OOBCode, newPassword string) error {
 	owner, err := s.store.GetUser(ctx, c.Project.ID, found.User)
 	if errors.Is(err, ErrNotFound) {
 		return s.codeDenied(ctx, c, EventPasswordReset, "", errInvalidCode)

@@ -93,12 +93,12 @@ func (s *Service) sendVerification(ctx context.Context, tx Tx, c Caller, u User,
 	if !needed && p.Settings.VerifyEmailURL == "" && !p.Settings.HostedPages {
 		return nil
 	}
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email}, p.Settings.VerifyCodeTTL)
+	code := OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeVerifyEmail, Email: u.Email}
+	data, err := s.mailedCode(ctx, tx, p, code, p.Settings.VerifyEmailURL, PageVerifyEmail, p.Settings.VerifyCodeTTL)
 	if err != nil {
 		return err
 	}
-	link := s.link(p, p.Settings.VerifyEmailURL, PageVerifyEmail, code, u.ID)
-	return s.queueMail(ctx, tx, c, MailVerifyEmail, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.VerifyCodeTTL})
+	return s.queueMail(ctx, tx, c, MailVerifyEmail, u.Email, u, data)
 }
 
 // takeBackTTL is how long the old address can undo an email change.

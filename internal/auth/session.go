@@ -65,4 +65,8 @@ type OOBCode struct {
 	ExpiresAt  time.Time
 	ConsumedAt time.Time         // zero while unused
 	Undoes     map[string]string // of PurposeTakeBack: what was changed
+
+	ShortID     string // what its short code is looked up by, once in the project; "" where it has none
+	ShortSealed []byte // the short code, sealed
+	ShortTries  int    // since it was made
 }

@@ -182,7 +182,7 @@ var settingTable = []Setting{
 	intSetting("mailProjectBurst", "50000", "20000", 1, 10000000, "mails in a row that the project sends for callers who are no admins", func(s *Settings) *int { return &s.MailProjectBurst }),
 	durationSetting("mailProjectInterval", "100ms", "100ms", time.Millisecond, day, "time after which the project sends one more", func(s *Settings) *time.Duration { return &s.MailProjectInterval }),
 
-	boolSetting("hostedPages", "true", "true", "sign-up sends a verification mail that leads to the server's own page; off, only where verifyEmailURL is set", func(s *Settings) *bool { return &s.HostedPages }),
+	boolSetting("hostedPages", "true", "true", "sign-up sends a verification mail that leads to the server's own page; off, only where verifyEmailURL is set, and mails that lead to your own pages have no code to type", func(s *Settings) *bool { return &s.HostedPages }),
 	urlSetting("verifyEmailURL", "the app's page that verification links lead to", func(s *Settings) *string { return &s.VerifyEmailURL }),
 	urlSetting("resetPasswordURL", "the app's page that password reset links lead to", func(s *Settings) *string { return &s.ResetPasswordURL }),
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),

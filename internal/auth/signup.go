@@ -160,10 +160,10 @@ func (s *Service) tellHolder(ctx context.Context, tx Tx, c Caller, event Event, 
 	if !p.Settings.PasswordProvider {
 		return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, MailData{})
 	}
-	code, err := s.issueCode(ctx, tx, OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}, p.Settings.ResetCodeTTL)
+	code := OOBCode{Project: p.ID, User: u.ID, Purpose: PurposeResetPassword, Email: u.Email}
+	data, err := s.mailedCode(ctx, tx, p, code, p.Settings.ResetPasswordURL, PageResetPassword, p.Settings.ResetCodeTTL)
 	if err != nil {
 		return err
 	}
-	link := s.link(p, p.Settings.ResetPasswordURL, PageResetPassword, code, u.ID)
-	return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, MailData{Link: link, ExpiresIn: p.Settings.ResetCodeTTL})
+	return s.queueMail(ctx, tx, c, MailAccountExists, u.Email, u, data)
 }

@@ -142,6 +142,9 @@ func TestGuessesAreCounted(t *testing.T) {
 		"invite": func(h *harness, c auth.Caller) error {
 			return h.AcceptInvite(h.ctx, c, auth.AcceptInviteParams{Code: "no code", User: "nobody", NewPassword: goodPW})
 		},
+		"typed code": func(h *harness, c auth.Caller) error {
+			return h.VerifyEmailTyped(h.ctx, c, auth.TypedCode{Email: ada, Code: "K7QM-4T9X"})
+		},
 		"email change":   func(h *harness, c auth.Caller) error { return h.ConfirmEmailChange(h.ctx, c, "no code") },
 		"way back":       func(h *harness, c auth.Caller) error { return h.TakeBackEmail(h.ctx, c, "no code") },
 		"other way back": func(h *harness, c auth.Caller) error { return h.TakeBack(h.ctx, c, "no code") },

@@ -161,7 +161,13 @@ type Tx interface {
 	// ConsumeSignInCode uses a code up for the session that it makes, in one statement. ErrNotFound where it is unknown, used, or expired at now.
 	ConsumeSignInCode(ctx context.Context, p ProjectID, hash []byte, made SessionID, now time.Time) error
 
+	// CreateOOBCode takes c.ShortID from the project's other codes, where it is not "".
 	CreateOOBCode(ctx context.Context, c OOBCode) error
+	// TakeShortCodeTry counts a try at the short code of the id, in one statement, and gives the code. ErrNotFound where it is unknown, used, expired at now, or was tried
+	// most times.
+	TakeShortCodeTry(ctx context.Context, p ProjectID, id string, now time.Time, most int) (OOBCode, error)
+	// RefundShortCodeTry takes a try back; the code may be gone.
+	RefundShortCodeTry(ctx context.Context, p ProjectID, hash []byte) error
 	// ConsumeOOBCode uses a code up, in one statement. ErrNotFound where it is unknown, used, expired at now, or of another purpose.
 	ConsumeOOBCode(ctx context.Context, p ProjectID, hash []byte, purpose OOBPurpose, now time.Time) (OOBCode, error)
 	// VoidOOBCodes deletes the user's codes of the purposes; without purposes, all.
@@ -322,11 +328,12 @@ const (
 	SealedWebhook        SealedKind = "webhooks.secret_sealed"
 	SealedSecondFactor   SealedKind = "second_factors.secret_sealed"
 	SealedTLSFile        SealedKind = "tls_files.sealed"
+	SealedShortCode      SealedKind = "oob_codes.short_sealed"
 )
 
 // SealedValue is one sealed value and where it lies.
 type SealedValue struct {
 	Project ProjectID
-	Row     string // the row's id within its project; for SealedProjectSecrets the project id, for SealedFlow the flow's id, for SealedTLSFile the path
+	Row     string // the row's id within its project; for SealedProjectSecrets the project id, for SealedFlow the flow's id, for SealedTLSFile the path, for SealedShortCode OOBCode.ShortID
 	Sealed  []byte
 }

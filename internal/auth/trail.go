@@ -331,6 +331,21 @@ func noteSignInCode(ctx context.Context, code SignInCode, err error, otherCallba
 		"callback_matches", yes(!otherCallback), "verifier_matches", yes(!otherVerifier))
 }
 
+// noteShortCode notes what a typed code was compared with.
+func noteShortCode(ctx context.Context, code OOBCode, err error, right bool, purpose OOBPurpose, now time.Time) {
+	if err != nil {
+		note(ctx, StepCode, OutcomeNotFound, "of", "typed code", "purpose", string(purpose))
+		return
+	}
+	noteUser(ctx, code.User)
+	outcome, state := OutcomeRefused, "wrong"
+	if right {
+		outcome, state = OutcomePassed, "good"
+	}
+	note(ctx, StepCode, outcome, "of", "typed code", "purpose", string(purpose), "state", state, "age", lasting(now.Sub(code.CreatedAt)), "expires_at", instantText(code.ExpiresAt),
+		"tries", strconv.Itoa(code.ShortTries))
+}
+
 // noteFlow notes how what came back fits the sign-in that was begun (P14).
 func noteFlow(ctx context.Context, flow SignInFlow, err error, params ProviderSignInParams, wrong flowMisfit, now time.Time) {
 	if err != nil {

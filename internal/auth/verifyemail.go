@@ -85,7 +85,12 @@ func (s *Service) verifyEmail(ctx context.Context, c Caller, code string, id Use
 	if err != nil {
 		return s.codeDenied(ctx, c, EventEmailVerified, id, err)
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	return s.verifyEmailWith(ctx, c, found)
+}
+
+// verifyEmailWith is VerifyEmail with a code that was found.
+func (s *Service) verifyEmailWith(ctx context.Context, c Caller, found OOBCode) error {
+	err := s.store.Update(ctx, func(tx Tx) error {
 		u, err := s.useCode(ctx, tx, found)
 		if err != nil {
 			return err
@@ -111,7 +116,7 @@ func (s *Service) verifyEmail(ctx context.Context, c Caller, code string, id Use
 		}
 		return s.audit(ctx, tx, c, EventEmailVerified, OutcomeAllowed, u.ID)
 	})
-	return s.codeDenied(ctx, c, EventEmailVerified, id, err)
+	return s.codeDenied(ctx, c, EventEmailVerified, found.User, err)
 }
 
 // userOfLink finds the user that a link names. It fails with CodeNoUserForID, under enumeration protection as with a wrong code.

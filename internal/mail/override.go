@@ -120,7 +120,7 @@ func parseOverride(p part, source string) (executor, error) {
 	return htmltemplate.New(string(p)).Parse(source)
 }
 
-var allowedFields = []string{"ProjectName", "UserName", "Email", "NewEmail", "Methods", "Link", "ExpiresIn"}
+var allowedFields = []string{"ProjectName", "UserName", "Email", "NewEmail", "Methods", "Link", "ExpiresIn", "Code", "CodePage"}
 
 // allowedFunctions with the arguments that they take, so that no call can fail while a mail is rendered.
 var allowedFunctions = map[string]struct {

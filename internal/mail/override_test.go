@@ -12,7 +12,7 @@ import (
 
 func TestCheckAccepts(t *testing.T) {
 	const everything = `{{/* a comment */}}{{if and .UserName (not (or .Link "")) -}} Dear {{.UserName}} {{- else if eq .Email "a" "b"}}x{{else}}Dear reader{{end}}
-{{with .Link}}{{.}} {{$.ExpiresIn}}{{else}}{{.ProjectName}}{{end}} {{if ne .Email .NewEmail}}{{.NewEmail}}{{end}} {{"quoted"}}`
+{{with .Link}}{{.}} {{$.ExpiresIn}}{{else}}{{.ProjectName}}{{end}} {{if ne .Email .NewEmail}}{{.NewEmail}}{{end}} {{"quoted"}} {{with .Code}}{{.}} {{$.CodePage}}{{end}}`
 	tests := []struct {
 		name string
 		t    auth.MailTemplate

@@ -110,14 +110,16 @@ func parseBuiltIn(name string, kind auth.MailKind) (builtInTemplate, error) {
 	return builtInTemplate{text: text, html: html}, err
 }
 
-// Render makes a message without its To. It fails where the kind is unknown, data.Link is neither empty nor an http(s) URL, or a project's own template
+// Render makes a message without its To. It fails where the kind is unknown, data.Link or data.CodePage is neither empty nor an http(s) URL, or a project's own template
 // fails or gives nothing; the caller may then render again without overrides, which fails in the first two cases only.
 func (r *Renderer) Render(kind auth.MailKind, languages []string, overrides []auth.MailTemplate, data auth.MailData) (auth.Message, error) {
 	if !slices.Contains(auth.MailKinds(), kind) {
 		return auth.Message{}, fmt.Errorf("there is no mail of the kind %q", kind)
 	}
-	if data.Link != "" && !isWebLink(data.Link) {
-		return auth.Message{}, fmt.Errorf("the link of a %s mail is not an http or https URL", kind)
+	for _, link := range []string{data.Link, data.CodePage} {
+		if link != "" && !isWebLink(link) {
+			return auth.Message{}, fmt.Errorf("a link of a %s mail is not an http or https URL", kind)
+		}
 	}
 	sources := r.sources(kind, languages, overrides)
 	var msg auth.Message
@@ -217,6 +219,8 @@ type values struct {
 	Methods     string
 	Link        string
 	ExpiresIn   string
+	Code        string
+	CodePage    string
 }
 
 func newValues(tag language.Tag, d auth.MailData) values {
@@ -228,6 +232,8 @@ func newValues(tag language.Tag, d auth.MailData) values {
 		Methods:     methodsInWords(tag, d.Methods),
 		Link:        d.Link, // checked, and never cut
 		ExpiresIn:   inWords(tag, max(d.ExpiresIn, 0)),
+		Code:        clean(d.Code),
+		CodePage:    d.CodePage, // as Link
 	}
 }
 
@@ -322,7 +328,7 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 // sampleData covers every combination of values that may be missing, so that Check walks every branch.
 func sampleData() []auth.MailData {
 	var samples []auth.MailData
-	for bits := range 32 {
+	for bits := range 64 {
 		d := auth.MailData{ProjectName: "Example", Email: "ada@example.com"}
 		if bits&1 != 0 {
 			d.UserName = "Ada"
@@ -338,6 +344,9 @@ func sampleData() []auth.MailData {
 		}
 		if bits&8 != 0 {
 			d.ExpiresIn = 24 * time.Hour
+		}
+		if bits&32 != 0 {
+			d.Code, d.CodePage = "K7QM-4T9X", "https://auth.example.com/example/verify-email"
 		}
 		samples = append(samples, d)
 	}

@@ -61,7 +61,7 @@ func checkBlocks(t *testing.T, name, file string) {
 	}
 	blocks := []string{"subject", "intro", "action", "unasked"}
 	if file == "shared.tmpl" {
-		blocks = []string{"lang", "dir", "greeting", "expiry", "copy"}
+		blocks = []string{"lang", "dir", "greeting", "expiry", "copy", "code"}
 	}
 	for _, block := range blocks {
 		if strings.Count(string(content), `{{define "`+block+`"}}`) != 1 {
@@ -109,8 +109,20 @@ func checkBuiltIn(t *testing.T, r *Renderer, name string, kind auth.MailKind, da
 	if data.Link != "" {
 		wantLinks = append(wantLinks, data.Link)
 	}
+	typable := data.Link != "" && data.Code != ""
+	if typable {
+		wantLinks = append(wantLinks, data.CodePage)
+	}
 	if got := linksInText(msg.Text); !slices.Equal(got, wantLinks) {
 		t.Errorf("links of the text: %q, want %q", got, wantLinks)
+	}
+	for _, body := range []string{msg.Text, msg.HTML} {
+		if data.Code != "" && strings.Contains(body, data.Code) != typable {
+			t.Errorf("a mail with link %q and code %q:\n%s", data.Link, data.Code, body)
+		}
+	}
+	if typable {
+		wantLinks = append(wantLinks, data.Link) // once more, to be copied
 	}
 	if got := slices.Compact(linksInHTML(msg.HTML)); !slices.Equal(got, wantLinks) {
 		t.Errorf("links of the HTML: %q, want %q", got, wantLinks)

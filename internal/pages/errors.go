@@ -114,7 +114,7 @@ func answerTo(err error, h http.Header) answer {
 // showError is the visit's web.ErrorWriter.
 func (v *visit) showError(w http.ResponseWriter, r *http.Request, err error) {
 	web.SetError(r.Context(), err)
-	a := answerTo(err, w.Header())
+	a := v.typedAnswer(answerTo(err, w.Header()))
 	shown := v.errorPage(a)
 	if id := web.RequestID(r.Context()); id != "" {
 		shown.Reference = &field{Label: v.texts.get("reference.label"), Value: id}
@@ -127,6 +127,8 @@ func (v *visit) showError(w http.ResponseWriter, r *http.Request, err error) {
 // errorPage is the form once more where that helps and it is known, else what is wrong and what to do next.
 func (v *visit) errorPage(a answer) view {
 	switch {
+	case v.form.typed && a.retry:
+		return v.typedErrorPage(a)
 	case a.retry && v.form.send:
 		return v.resendPage("resend", v.texts.get("error."+a.key+".text"))
 	case a.retry && v.form.code != "":

@@ -21,6 +21,7 @@ const (
 	fieldPassword = "newPassword"
 	fieldEmail    = "email"
 	fieldSend     = "send" // set in the form that asks for a new mail
+	fieldTyped    = "code" // the short code of a mail, typed
 )
 
 // maxForm bounds a form's body, in bytes. The longest password, every byte of it escaped, is 12 KiB.
@@ -34,6 +35,9 @@ type form struct {
 
 	send  bool // asks for a new mail to email instead
 	email string
+
+	typed     bool // has the address and the short code instead of the parts of a link
+	shortCode string
 }
 
 // linkForm takes the parts of a link. It fails with CodeMissingOOBCode where one is missing or there twice, as in a link that was cut short.

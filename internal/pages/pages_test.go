@@ -215,7 +215,7 @@ func TestUnusableLinks(t *testing.T) {
 	s.project(t, "acme", "Acme")
 	for _, page := range pageTable {
 		base := "/acme/" + page.name
-		for _, query := range []string{"", "?oobCode=x", "?uid=x", "?oobCode=&uid=x", "?oobCode=x&uid=", "?oobCode=x&oobCode=y&uid=z", "?oobCode=%FF&uid=x"} {
+		for _, query := range []string{"?oobCode=x", "?uid=x", "?oobCode=&uid=x", "?oobCode=x&uid=", "?oobCode=x&oobCode=y&uid=z", "?oobCode=%FF&uid=x"} {
 			got := s.get(t, base+query)
 			got.want(t, 400, "error.incomplete.title")
 			if len(got.all("form")) != 0 {
@@ -598,6 +598,8 @@ func TestMarkup(t *testing.T) {
 		s.get(t, "/acme/reset-password?oobCode=x&uid=y"),
 		s.do(t, formRequest("/acme/reset-password", "oobCode=x&uid=y&newPassword=")),
 		s.do(t, formRequest("/acme/verify-email", "send=1&email=x")),
+		s.get(t, "/acme/accept-invite"),
+		s.do(t, formRequest("/acme/reset-password", "email=ada@example.com&code=K7QM-4T9X&newPassword=violet+anchor")),
 		s.get(t, "/nobody/verify-email"),
 	} {
 		if len(page.all("h1")) != 1 || len(page.all("main")) != 1 || len(page.all("title")) != 1 {

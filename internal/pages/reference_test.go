@@ -17,7 +17,7 @@ func TestReference(t *testing.T) {
 	handler := web.Chain(s.handler, web.RequestIDs(rand.Reader))
 	for _, lang := range languages {
 		for path, refuses := range map[string]bool{
-			"/shop/reset-password?oobCode=a&uid=b": false, "/shop/reset-password": true, "/nowhere/reset-password?oobCode=a&uid=b": true,
+			"/shop/reset-password?oobCode=a&uid=b": false, "/shop/reset-password?oobCode=a": true, "/shop/reset-password": false, "/nowhere/reset-password?oobCode=a&uid=b": true,
 		} {
 			r := httptest.NewRequest(http.MethodGet, publicURL+path, nil)
 			r.Header.Set("Accept-Language", lang)

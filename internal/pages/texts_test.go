@@ -52,6 +52,7 @@ func neededKeys() []string {
 	keys := []string{
 		"dir", "resend.title", "resend.text", "resend.button", "resend.done.title", "resend.done.text", "reference.label", "email.label", "password.label", "password.rule",
 		"password.short", "password.long", "error.origin.title", "error.origin.text",
+		"typed.text", "code.label", "code.rule", "error.code.title", "error.code.text", "error.code-missing.title", "error.code-missing.text",
 	}
 	for _, page := range pageTable {
 		for _, part := range []string{".title", ".text", ".button", ".done.title", ".done.text"} {
@@ -145,7 +146,7 @@ func TestPageInEveryLanguage(t *testing.T) {
 	s.project(t, "acme", "Acme", "language", "ja")
 	for _, lang := range languages {
 		for path, key := range map[string]string{
-			"/acme/reset-password?oobCode=x&uid=y": "reset-password.title", "/acme/reset-password": "error.incomplete.title", "/nobody/reset-password": "error.not-found.title",
+			"/acme/reset-password?oobCode=x&uid=y": "reset-password.title", "/acme/reset-password?uid=y": "error.incomplete.title", "/acme/accept-invite": "accept-invite.title", "/nobody/reset-password": "error.not-found.title",
 		} {
 			r := httptest.NewRequest(http.MethodGet, publicURL+path, nil)
 			r.Header.Set("Accept-Language", lang)

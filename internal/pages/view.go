@@ -52,6 +52,7 @@ type formView struct {
 	Code, User   string
 	Password     *field
 	Email        *field
+	Typed        *typedView
 	Error        string // what was wrong with the last try
 	Button       string
 	PasswordRule string

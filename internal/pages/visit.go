@@ -14,21 +14,23 @@ type page struct {
 	password bool   // its form asks for a new password
 	resend   bool   // a new mail can be had from the page itself
 	do       func(context.Context, *auth.Service, auth.Caller, form) error
+	// doTyped is do with the short code of the mail; nil where its mail has none.
+	doTyped func(context.Context, *auth.Service, auth.Caller, form) error
 }
 
 var pageTable = []page{
 	{name: auth.PageVerifyEmail, resend: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.VerifyEmail(ctx, c, f.code, f.user)
-	}},
+	}, doTyped: verifyEmailTyped},
 	{name: auth.PageInvite, password: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.AcceptInvite(ctx, c, auth.AcceptInviteParams{Code: f.code, User: f.user, NewPassword: f.password})
-	}},
+	}, doTyped: acceptInviteTyped},
 	{name: auth.PageResetPassword, password: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.ResetPassword(ctx, c, f.code, f.password)
-	}},
+	}, doTyped: resetPasswordTyped},
 	{name: auth.PageChangeEmail, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.ConfirmEmailChange(ctx, c, f.code)
-	}},
+	}, doTyped: confirmEmailTyped},
 	{name: auth.PageTakeBackEmail, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.TakeBackEmail(ctx, c, f.code)
 	}},
@@ -50,6 +52,9 @@ type visit struct {
 func (v *visit) show(w http.ResponseWriter, r *http.Request) error {
 	if err := v.findProject(r); err != nil {
 		return err
+	}
+	if v.page.isTyped(r.URL.Query()) {
+		return v.writePage(w, http.StatusOK, v.typedPage(""))
 	}
 	f, err := linkForm(r.URL.Query())
 	if err != nil {
@@ -73,6 +78,9 @@ func (v *visit) submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	if v.page.resend && fields.Get(fieldSend) != "" {
 		return v.resend(w, r, fields.Get(fieldEmail))
+	}
+	if v.page.doTyped != nil && fields.Has(fieldTyped) {
+		return v.submitTyped(w, r, fields)
 	}
 	if v.form, err = linkForm(fields); err != nil {
 		return err

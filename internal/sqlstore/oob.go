@@ -7,10 +7,11 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-const oobColumns = `project, hash, user_id, purpose, email, new_email, created_at, expires_at, consumed_at, undoes`
+const oobColumns = `project, hash, user_id, purpose, email, new_email, created_at, expires_at, consumed_at, undoes, short_id, short_sealed, short_tries`
 
 func oobFields(c *auth.OOBCode) []any {
-	return []any{&c.Project, &c.Hash, &c.User, &c.Purpose, &c.Email, &c.NewEmail, &c.CreatedAt, &c.ExpiresAt, &c.ConsumedAt, &c.Undoes}
+	return []any{&c.Project, &c.Hash, &c.User, &c.Purpose, &c.Email, &c.NewEmail, &c.CreatedAt, &c.ExpiresAt, &c.ConsumedAt, &c.Undoes,
+		&c.ShortID, &c.ShortSealed, &c.ShortTries}
 }
 
 func (r reader) GetOOBCode(ctx context.Context, p auth.ProjectID, hash []byte) (auth.OOBCode, error) {
@@ -22,8 +23,25 @@ func (r reader) ListOOBCodes(ctx context.Context, p auth.ProjectID, user auth.Us
 }
 
 func (t *tx) CreateOOBCode(ctx context.Context, c auth.OOBCode) error {
-	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt, c.Undoes)
+	if c.ShortID != "" {
+		_, err := t.q.exec(ctx, `UPDATE oob_codes SET short_id = '', short_sealed = NULL WHERE project = $1 AND short_id = $2 AND short_id <> ''`, c.Project, c.ShortID)
+		if err != nil {
+			return err
+		}
+	}
+	return create(ctx, t.q, `INSERT INTO oob_codes (`+oobColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+		c.Project, c.Hash, c.User, c.Purpose, c.Email, c.NewEmail, c.CreatedAt, c.ExpiresAt, c.ConsumedAt, c.Undoes, c.ShortID, c.ShortSealed, c.ShortTries)
+}
+
+// TakeShortCodeTry is one statement, so that tries at one instant cannot be more than there are. The condition on short_id that looks idle lets the index be used.
+func (t *tx) TakeShortCodeTry(ctx context.Context, p auth.ProjectID, id string, now time.Time, most int) (auth.OOBCode, error) {
+	return get(ctx, t.q, oobFields, `UPDATE oob_codes SET short_tries = short_tries + 1
+		WHERE project = $1 AND short_id = $2 AND short_id <> '' AND consumed_at = 0 AND expires_at > $3 AND short_tries < $4 RETURNING `+oobColumns, p, id, now, most)
+}
+
+func (t *tx) RefundShortCodeTry(ctx context.Context, p auth.ProjectID, hash []byte) error {
+	_, err := t.q.exec(ctx, `UPDATE oob_codes SET short_tries = short_tries - 1 WHERE project = $1 AND hash = $2 AND short_tries > 0`, p, hash)
+	return err
 }
 
 // ConsumeOOBCode is one statement, so that of two callers one wins (P7).

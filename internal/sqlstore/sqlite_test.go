@@ -378,6 +378,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"deletion":   `SELECT id FROM audit WHERE 1 = 1 AND project = $1 AND event = $2 AND user_id = $2 AND user_id <> '' ORDER BY id DESC LIMIT 1`,
 		"revocation": `UPDATE sessions SET revoked_at = 3 WHERE project = $1 AND user_id = $2 AND id <> $2 AND revoked_at = 0`,
 		"void":       `DELETE FROM oob_codes WHERE project = $1 AND user_id = $2 AND purpose IN ('verify_email')`,
+		"typed code": `UPDATE oob_codes SET short_tries = 1 WHERE project = $1 AND short_id = $2 AND short_id <> '' AND consumed_at = 0`,
 		"tokens":     `SELECT hash FROM refresh_tokens WHERE project = $1 AND session_id = $2`,
 		"own roles":  `DELETE FROM user_roles WHERE project = $1 AND user_id = $2`,
 		"audit":      `SELECT id FROM audit WHERE 1 = 1 ORDER BY id DESC LIMIT $2`,

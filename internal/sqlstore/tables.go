@@ -70,7 +70,8 @@ var tables = []Table{
 	table("browser_tokens", "project hash", "project", "project hash:b session_id created_at:i"),
 	table("sign_in_codes", "project hash", "project",
 		"project hash:b session_id redirect_uri code_challenge created_at:i expires_at:i consumed_at:i made_session"),
-	table("oob_codes", "project hash", "project", "project hash:b user_id purpose email new_email created_at:i expires_at:i consumed_at:i undoes"),
+	table("oob_codes", "project hash", "project", "project hash:b user_id purpose email new_email created_at:i expires_at:i consumed_at:i undoes"+
+		" short_id short_sealed:b short_tries:i"),
 	table("signing_keys", "project id", "project", "project id algorithm public_jwk:b private_sealed:b created_at:i retired_at:i expires_at:i"),
 	table("mail_templates", "project kind language", "project", "project kind language subject body_text body_html updated_at:i"),
 	table("outbox", "project id", "project",

@@ -22,7 +22,7 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateRefreshToken(ctx, auth.RefreshToken{Project: p, Hash: []byte("token"), Session: "session", User: anna}),
 		tx.CreateBrowserToken(ctx, auth.BrowserToken{Project: p, Hash: []byte("cookie"), Session: "session", CreatedAt: now}),
 		tx.CreateSignInCode(ctx, auth.SignInCode{Project: p, Hash: []byte("sign-in"), Session: "session", RedirectURI: "https://app.example/in", ExpiresAt: after(60)}),
-		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60)}),
+		tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("code"), User: anna, Purpose: auth.PurposeInvite, ExpiresAt: after(60), ShortID: "typed", ShortSealed: []byte("short")}),
 		tx.PutIdentityProvider(ctx, auth.IdentityProvider{Project: p, ID: "google.com", ClientID: "client", SecretSealed: []byte("secret")}),
 		tx.CreateSignInFlow(ctx, flowOf(p)),
 		tx.CreateSecondFactor(ctx, factorOf(p, "factor", "credential")),
@@ -301,7 +301,11 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"ConsumeOOBCode": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.ConsumeOOBCode(ctx, two, []byte("code"), auth.PurposeInvite, now)
 	},
-	"VoidOOBCodes": only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
+	"TakeShortCodeTry": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.TakeShortCodeTry(ctx, two, "typed", now, 5)
+	},
+	"RefundShortCodeTry": only(func(ctx context.Context, tx auth.Tx) error { return tx.RefundShortCodeTry(ctx, two, []byte("code")) }),
+	"VoidOOBCodes":       only(func(ctx context.Context, tx auth.Tx) error { return tx.VoidOOBCodes(ctx, two, anna) }),
 	"VoidLaterOOBCodes": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.VoidLaterOOBCodes(ctx, two, anna, auth.PurposeInvite, time.Time{})
 	}),
