@@ -75,6 +75,7 @@ type Settings struct {
 
 	FormerIssuer     string
 	HostedPages      bool
+	APIDocs          bool
 	VerifyEmailURL   string
 	ResetPasswordURL string
 	InviteURL        string
@@ -183,6 +184,7 @@ var settingTable = []Setting{
 	durationSetting("mailProjectInterval", "100ms", "100ms", time.Millisecond, day, "time after which the project sends one more", func(s *Settings) *time.Duration { return &s.MailProjectInterval }),
 
 	boolSetting("hostedPages", "true", "true", "sign-up sends a verification mail that leads to the server's own page; off, only where verifyEmailURL is set, and mails that lead to your own pages have no code to type", func(s *Settings) *bool { return &s.HostedPages }),
+	boolSetting("apiDocs", "true", "true", "everyone may read the project's pages about the AUTH API: /PROJECT/docs, openapi.json and postman.json", func(s *Settings) *bool { return &s.APIDocs }),
 	urlSetting("verifyEmailURL", "the app's page that verification links lead to", func(s *Settings) *string { return &s.VerifyEmailURL }),
 	urlSetting("resetPasswordURL", "the app's page that password reset links lead to", func(s *Settings) *string { return &s.ResetPasswordURL }),
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),

@@ -15,12 +15,15 @@ type Options struct {
 	PublicURL *url.URL // no trailing slash; paths in the pages begin with its path (P12)
 	// Caller gives who calls about the project, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
+	// APIDocs may be nil: then there are no pages about the AUTH API.
+	APIDocs *APIDocs
 }
 
 // Pages are the hosted pages of all projects. They are safe for concurrent use.
 type Pages struct {
 	service     *auth.Service
 	caller      func(*http.Request, *auth.Project) auth.Caller
+	apiDocs     *APIDocs
 	basePath    string // of the public URL; "" or as "/auth"
 	https       bool
 	crossOrigin *http.CrossOriginProtection
@@ -29,7 +32,7 @@ type Pages struct {
 // New makes the pages. It panics where the public URL has no scheme or host, since links to the pages could not work either.
 func New(o Options) *Pages {
 	p := &Pages{
-		service: o.Service, caller: o.Caller, basePath: o.PublicURL.EscapedPath(), https: o.PublicURL.Scheme == "https",
+		service: o.Service, caller: o.Caller, apiDocs: o.APIDocs, basePath: o.PublicURL.EscapedPath(), https: o.PublicURL.Scheme == "https",
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	// A proxy may send another Host than the one that the browser knows.
@@ -47,6 +50,9 @@ func (p *Pages) Routes() []web.Route {
 			web.Route{Method: http.MethodGet, Pattern: "/{project}/" + page.name, Name: page.name + ".show", Handler: p.handler(page, (*visit).show)},
 			web.Route{Method: http.MethodPost, Pattern: "/{project}/" + page.name, Name: page.name + ".submit", Handler: p.handler(page, (*visit).submit)},
 		)
+	}
+	if p.apiDocs != nil {
+		routes = append(routes, p.docsRoutes(*p.apiDocs)...)
 	}
 	return routes
 }

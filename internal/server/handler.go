@@ -21,7 +21,7 @@ const readyTimeout = 2 * time.Second
 func (s *Server) newHandler() http.Handler {
 	hosts := accountsapi.Hosts{Domain: s.config.Domain}
 	accounts := accountsapi.New(accountsapi.Options{Service: s.instance.Service, Hosts: hosts})
-	hosted := pages.New(pages.Options{Service: s.instance.Service, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller})
+	hosted := pages.New(pages.Options{Service: s.instance.Service, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, APIDocs: s.apiDocs()})
 	admin := adminapi.New(adminapi.Options{Admin: s.instance.Admin, Links: mail.Links})
 
 	everywhere := []web.Mount{
