@@ -230,7 +230,7 @@ func (a *Admin) OldestWaitingMail(ctx context.Context) (time.Duration, error) {
 }
 
 // DefaultRetention is how long ended things are kept. Audit records are kept for ever.
-var DefaultRetention = Retention{Codes: 7 * day, Sessions: 30 * day, Sources: 90 * day, Mail: 30 * day, Decisions: 30 * day, Webhooks: 14 * day}
+var DefaultRetention = Retention{Codes: 7 * day, Sessions: 30 * day, Sources: 90 * day, Mail: 30 * day, Decisions: 30 * day, Webhooks: 14 * day, Activity: 400 * day}
 
 // Sweep deletes what nobody can need any more, a batch at a time, and says how much.
 func (a *Admin) Sweep(ctx context.Context) (int, error) {

@@ -76,6 +76,12 @@ type Reader interface {
 	// ListAudit gives the newest first. p "" lists all projects and the instance.
 	ListAudit(ctx context.Context, p ProjectID, f AuditFilter) ([]AuditRecord, error)
 
+	// Activity gives what happened in the project from since until until, by steps that begin with the epoch, without those in which nothing did. first is an id that no
+	// record from since on is before.
+	Activity(ctx context.Context, p ProjectID, first AuditID, since, until time.Time, step time.Duration) ([]ActivityPoint, error)
+	// UncountedActivity names the projects of the instance that have audit records to be added up whose ids are before the given one.
+	UncountedActivity(ctx context.Context, before AuditID) ([]ProjectID, error)
+
 	// ListDecisions gives up to limit decisions of one request, the oldest first. p "" looks in all projects.
 	ListDecisions(ctx context.Context, p ProjectID, reference Reference, limit int) ([]Decision, error)
 
@@ -209,6 +215,8 @@ type Tx interface {
 
 	CreateAudit(ctx context.Context, r AuditRecord) error
 	CreateDecision(ctx context.Context, d Decision) error
+	// CountActivity adds up to limit of the project's audit records, whose ids are before the given one, to their hours, each once for ever. It says how many.
+	CountActivity(ctx context.Context, p ProjectID, before AuditID, limit int) (int, error)
 
 	// TakeLimit counts one use of key against a budget of burst uses that refills by one each interval (GCRA), in one statement.
 	// Where the budget is spent it counts nothing and says how long to wait.
@@ -228,7 +236,7 @@ type Tx interface {
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
 	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows, pending sign-ins,
-	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records and webhook deliveries older than their retention. It says how many.
+	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records, webhook deliveries and counts older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 
 	// CreateWebhook fails with ErrConflict where the id is taken, or for a second blocking one. UpdateWebhook writes all fields but Project, ID, Kind and CreatedAt.
@@ -283,6 +291,7 @@ type Retention struct {
 	// Decisions is how long it can be explained why somebody was refused, after the event.
 	Decisions time.Duration
 	Webhooks  time.Duration // deliveries, after the event
+	Activity  time.Duration // counts by the hour, after it
 }
 
 // OperatorToken is a credential for the whole instance, stored as its hash.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -26,7 +27,9 @@ func (s *Server) sweep(ctx context.Context) error {
 	if _, err := s.instance.Admin.CleanUpImports(ctx); err != nil {
 		return err
 	}
+	_, countErr := s.instance.Admin.CountActivity(ctx) // before the sweep, which may remove what it counts
 	deleted, err := s.instance.Admin.Sweep(ctx)
+	err = errors.Join(countErr, err)
 	if deleted > 0 {
 		s.config.Log.Debug("swept", slog.Int("rows", deleted))
 	}
