@@ -122,6 +122,7 @@ func TestClientHasEveryOperation(t *testing.T) {
 		{"listMailTemplates", func() error { return first(op.ListMailTemplates(ctx, "shop")) }},
 		{"deleteMailTemplate", func() error { return op.DeleteMailTemplate(ctx, "shop", "invite", "en") }},
 		{"listInstanceAudit", func() error { return first(op.ListAudit(ctx, "", AuditFilter{Since: testStart})) }},
+		{"listActivity", func() error { return first(op.Activity(ctx, "shop", "hour", testStart, testStart.Add(time.Hour))) }},
 		{"listAudit", func() error { return first(op.ListAudit(ctx, "shop", AuditFilter{Outcome: "allowed"})) }},
 		{"explainAnywhere", func() error { return first(op.Explain(ctx, "", r.refuse("shop"))) }},
 		{"explain", func() error { return first(op.Explain(ctx, "shop", r.refuse("shop"))) }},

@@ -126,6 +126,7 @@ var routes = []route{
 	op("listWebhookDeliveries", "GET", "/projects/{project}/webhook-deliveries", AccessAdmin, deliveryParams, read((*API).listWebhookDeliveries)),
 	op("retryWebhookDelivery", "POST", "/projects/{project}/webhook-deliveries/{delivery}/retry", AccessAdmin, nil, do((*API).retryWebhookDelivery)),
 
+	op("listActivity", "GET", "/projects/{project}/activity", AccessAdmin, activityParams, read((*API).listActivity)),
 	op("listAudit", "GET", "/projects/{project}/audit", AccessAdmin, auditParams, read((*API).listAudit)),
 	op("explain", "GET", "/projects/{project}/decisions/{reference}", AccessAdmin, nil, read((*API).explain)),
 }

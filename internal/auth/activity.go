@@ -46,6 +46,9 @@ const (
 	activityBatch   = 5000
 )
 
+// Now gives the instant that the domain goes by.
+func (a *Admin) Now() time.Time { return a.now() }
+
 // Activity counts what happened in the project, point by point from the step that since is in to the one before until; points at which nothing happened are there
 // too. It fails with CodeInvalidArgument.
 func (a *Admin) Activity(ctx context.Context, c Caller, since, until time.Time, step ActivityStep) ([]ActivityPoint, error) {
