@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,111 @@ func TestActivity(t *testing.T) {
 	} {
 		_, err := admin.Activity(t.Context(), "shop", c.step, c.since, c.until)
 		wantError(t, err, 422, auth.CodeInvalidArgument, c.field)
+	}
+}
+
+func TestMailPreviews(t *testing.T) {
+	r := newRig(t)
+	admin := r.project("shop", "language", "de")
+	ctx := t.Context()
+	has := func(what, text string, parts ...string) {
+		t.Helper()
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s lacks %q:\n%s", what, part, text)
+			}
+		}
+	}
+	for _, kind := range auth.MailKinds() {
+		for _, language := range []string{"en", "de", "fi"} {
+			p := got(admin.PreviewMail(ctx, "shop", string(kind), language))(t)
+			if p.Subject == "" || p.Text == "" || p.HTML == "" {
+				t.Errorf("%s in %s: %+v", kind, language, p)
+			}
+		}
+	}
+	builtIn := got(admin.PreviewMail(ctx, "shop", "reset-password", "de"))(t)
+	draft := got(admin.PreviewMailDraft(ctx, "shop", "reset-password", "de", MailTemplateParts{Subject: "Neu: {{.UserName}}"}))(t)
+	if draft.Subject != "Neu: Ada Lovelace" || draft.Text != builtIn.Text {
+		t.Errorf("draft: %+v", draft)
+	}
+	must(t, admin.PutMailTemplate(ctx, "shop", "reset-password", "de", MailTemplateParts{Subject: "Gespeichert"}))
+	if saved := got(admin.PreviewMail(ctx, "shop", "reset-password", "de"))(t); saved.Subject != "Gespeichert" {
+		t.Errorf("saved: %+v", saved)
+	}
+	if bare := got(admin.PreviewMailDraft(ctx, "shop", "reset-password", "de", MailTemplateParts{}))(t); bare != builtIn {
+		t.Errorf("an empty draft: %+v", bare)
+	}
+	_, err := admin.PreviewMailDraft(ctx, "shop", "reset-password", "de", MailTemplateParts{Text: "{{range .}}{{end}}"})
+	wantError(t, err, 422, auth.CodeInvalidArgument, "template")
+	_, err = admin.PreviewMail(ctx, "shop", "no-such", "de")
+	wantError(t, err, 422, auth.CodeInvalidArgument, "kind")
+
+	sent := got(admin.SendTestMail(ctx, "shop", "reset-password", "de", "Me@Example.com"))(t)
+	m := got(admin.ReadMail(ctx, "shop", sent.ID))(t)
+	has("the test mail", m.Subject, "[Test] Gespeichert")
+	if m.To != "me@example.com" || m.State != "queued" || m.Kind != "reset-password" {
+		t.Errorf("the test mail: %+v", m)
+	}
+	_, err = admin.SendTestMail(ctx, "shop", "reset-password", "de", "nobody")
+	wantError(t, err, 422, auth.CodeInvalidEmail, "")
+	var refused error
+	for n := 1; refused == nil; n++ {
+		if _, refused = admin.SendTestMail(ctx, "shop", "invite", "en", "me@example.com"); n > 30 {
+			t.Fatal("no limit")
+		}
+	}
+	wantError(t, refused, 429, auth.CodeTooManyAttempts, "")
+	for outcome, want := range map[string]int{"allowed": 30, "denied": 1} {
+		if log := got(admin.ListAudit(ctx, "shop", AuditFilter{Event: "mail.test", Outcome: outcome, Limit: 99}))(t); len(log.Records) != want {
+			t.Errorf("%d records %s, want %d", len(log.Records), outcome, want)
+		}
+	}
+}
+
+func TestPresets(t *testing.T) {
+	r := newRig(t)
+	admin := r.project("shop", "passwordMinLength", "7", "idTokenTTL", "30m")
+	ctx := t.Context()
+	changes := func(preset string, reset bool) map[string]SettingChange {
+		t.Helper()
+		byKey := map[string]SettingChange{}
+		for _, s := range got(admin.PresetDiff(ctx, "shop", preset, reset))(t).Changes {
+			byKey[s.Key] = s
+		}
+		return byKey
+	}
+	diff := changes("hardened", false)
+	if s := diff["invitePermission"]; s.Now != "public" || s.Would != "admin" || s.Own || s.Help == "" {
+		t.Errorf("invitePermission: %+v", s)
+	}
+	if _, there := diff["passwordMinLength"]; there {
+		t.Error("the project's own value would change")
+	}
+	withReset := changes("hardened", true)
+	if s := withReset["passwordMinLength"]; s.Now != "7" || s.Would != "8" || !s.Own || len(withReset) != len(diff)+1 {
+		t.Errorf("%d and %d changes, passwordMinLength: %+v", len(diff), len(withReset), s)
+	}
+	_, err := admin.PresetDiff(ctx, "shop", "softened", false)
+	wantError(t, err, 422, auth.CodeInvalidArgument, "preset")
+	_, err = admin.ApplyPreset(ctx, "shop", "softened", false)
+	wantError(t, err, 422, auth.CodeInvalidArgument, "preset")
+
+	if p := got(admin.ApplyPreset(ctx, "shop", "hardened", false))(t); p.Preset != "hardened" || p.Overrides["passwordMinLength"] != "7" {
+		t.Errorf("applied: %+v", p)
+	}
+	if left := changes("hardened", false); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	p := got(admin.ApplyPreset(ctx, "shop", "hardened", true))(t)
+	if _, still := p.Overrides["passwordMinLength"]; still || p.Overrides["idTokenTTL"] != "30m" {
+		t.Errorf("applied with reset: %+v", p)
+	}
+	for key, s := range withReset {
+		for _, now := range got(admin.ProjectSettings(ctx, "shop"))(t).Settings {
+			if now.Key == key && now.Value != s.Would {
+				t.Errorf("%s is %q; the diff said %q", key, now.Value, s.Would)
+			}
+		}
 	}
 }

@@ -186,7 +186,7 @@ func TestDocumentSaysWhatRoutesDo(t *testing.T) {
 func TestDocumentMatchesClientTypes(t *testing.T) {
 	for _, value := range []any{
 		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
-		PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
+		MailTest{}, PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
 	} {
 		of := reflect.TypeOf(value)
 		s, ok := doc.Components.Schemas[of.Name()]
