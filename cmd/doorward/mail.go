@@ -13,7 +13,7 @@ type mailCmd struct {
 	reachFlags
 	Project  string          `help:"Project. Without one, all projects." placeholder:"ID"`
 	List     mailListCmd     `cmd:"" help:"List mails, newest first."`
-	Show     mailShowCmd     `cmd:"" help:"Show a mail that is not sent yet, with its links."`
+	Show     mailShowCmd     `cmd:"" help:"Show a mail, and what its SMTP server said; the text until it is sent."`
 	Open     mailOpenCmd     `cmd:"" help:"Print the first link of a mail, and open it."`
 	Preview  mailPreviewCmd  `cmd:"" help:"Print a mail with sample data."`
 	Test     mailTestCmd     `cmd:"" help:"Send a mail with sample data."`
@@ -104,6 +104,10 @@ func (c mailShowCmd) Run(a *app, group *mailCmd) error {
 				"Error", m.LastError, "Subject", m.Subject)
 			fmt.Fprintln(w)
 			printText(w, m.Text)
+			if m.Transcript != "" {
+				fmt.Fprintln(w, "\nThe last attempt:")
+				printText(w, m.Transcript)
+			}
 		})
 	})
 }

@@ -66,7 +66,7 @@ type Reader interface {
 
 	ListMailTemplates(ctx context.Context, p ProjectID) ([]MailTemplate, error)
 	GetMail(ctx context.Context, p ProjectID, id MailID) (OutboxMail, error)
-	// ListMail gives the newest first. p "" lists all projects; state "" all states; before "" begins with the newest.
+	// ListMail gives the newest first, without their transcripts. p "" lists all projects; state "" all states; before "" begins with the newest.
 	ListMail(ctx context.Context, p ProjectID, state MailState, before MailID, limit int) ([]OutboxMail, error)
 	// CountMail counts the instance's mails by state.
 	CountMail(ctx context.Context) (map[MailState]int, error)
@@ -207,7 +207,7 @@ type Tx interface {
 	// ClaimMail leases up to limit mails of a project that are due at now: queued ones, own ones whose lease ran out, and with takeOver such ones of others.
 	// Attempts grows by one.
 	ClaimMail(ctx context.Context, p ProjectID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]OutboxMail, error)
-	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
+	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError, Transcript and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
 	FinishMail(ctx context.Context, m OutboxMail) error
 	// RequeueMail makes a kept or dead mail due at now, with no attempts counted. ErrNotFound for other states.
 	RequeueMail(ctx context.Context, p ProjectID, id MailID, now time.Time) error

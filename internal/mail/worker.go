@@ -190,8 +190,10 @@ func (w *Worker) shuffle(due []auth.ProjectID) {
 
 // handle brings one mail as far as it gets, and records that. It tells whether the SMTP server gave no answer in time.
 func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) (silent bool) {
-	state, err := w.deliver(ctx, m)
+	sending, said := withDialogue(ctx)
+	state, err := w.deliver(sending, m)
 	now := w.Clock()
+	m.Transcript = said.String()
 	m.State, m.FinishedAt, m.LastError, m.LeaseToken = state, now, "", w.LeaseToken
 	switch {
 	case err == nil && state == auth.MailSent:
