@@ -15,6 +15,7 @@ type mailCmd struct {
 	List     mailListCmd     `cmd:"" help:"List mails, newest first."`
 	Show     mailShowCmd     `cmd:"" help:"Show a mail, and what its SMTP server said; the text until it is sent."`
 	Open     mailOpenCmd     `cmd:"" help:"Print the first link of a mail, and open it."`
+	Check    mailCheckCmd    `cmd:"" help:"See what the sender's domain publishes for mails."`
 	Preview  mailPreviewCmd  `cmd:"" help:"Print a mail with sample data."`
 	Test     mailTestCmd     `cmd:"" help:"Send a mail with sample data."`
 	Retry    mailRetryCmd    `cmd:"" help:"Send a kept or dead mail (again)."`

@@ -120,6 +120,7 @@ func TestClientHasEveryOperation(t *testing.T) {
 			return op.PutMailTemplate(ctx, "shop", "invite", "en", MailTemplateParts{Subject: "Come in"})
 		}},
 		{"listMailTemplates", func() error { return first(op.ListMailTemplates(ctx, "shop")) }},
+		{"checkMail", func() error { return first(op.CheckMail(ctx, "shop")) }},
 		{"previewMail", func() error { return first(op.PreviewMail(ctx, "shop", "invite", "en")) }},
 		{"previewMailDraft", func() error {
 			return first(op.PreviewMailDraft(ctx, "shop", "invite", "en", MailTemplateParts{Subject: "Come"}))

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -163,4 +164,31 @@ func TestPresets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// fakeMailChecker finds what the project's selectors are.
+type fakeMailChecker struct{}
+
+func (fakeMailChecker) CheckMail(_ context.Context, p auth.ProjectID, selectors []string) (auth.MailCheck, error) {
+	found := auth.MailFinding{Check: "dkim", Name: "a._domainkey.example.com", State: auth.FindingBad, Found: string(p) + " " + strings.Join(selectors, "+"), Advice: "a key"}
+	return auth.MailCheck{From: "noreply@example.com", Findings: []auth.MailFinding{found}}, nil
+}
+
+func TestMailCheck(t *testing.T) {
+	r := newRig(t)
+	admin := r.project("shop", "mailDkimSelectors", "key1, key-2")
+	check := got(admin.CheckMail(t.Context(), "shop"))(t)
+	want := MailFinding{Check: "dkim", Name: "a._domainkey.example.com", State: "bad", Found: "shop key1+key-2", Advice: "a key"}
+	if check.From != "noreply@example.com" || len(check.Findings) != 1 || check.Findings[0] != want {
+		t.Errorf("check: %+v", check)
+	}
+	_, err := r.op.UpdateProject(t.Context(), "shop", ProjectPatch{Settings: map[string]string{"mailDkimSelectors": "a b"}})
+	wantError(t, err, 422, auth.CodeInvalidArgument, "mailDkimSelectors")
+	err = nil
+	for n := 0; err == nil; n++ {
+		if _, err = admin.CheckMail(t.Context(), "shop"); n > 30 {
+			t.Fatal("no limit")
+		}
+	}
+	wantError(t, err, 429, auth.CodeTooManyAttempts, "")
 }

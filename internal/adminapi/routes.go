@@ -115,6 +115,7 @@ var routes = []route{
 	op("listMailTemplates", "GET", "/projects/{project}/mail-templates", AccessAdmin, nil, read((*API).listMailTemplates)),
 	op("putMailTemplate", "PUT", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, acceptOnly((*API).putMailTemplate)),
 	op("deleteMailTemplate", "DELETE", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, do((*API).deleteMailTemplate)),
+	op("checkMail", "POST", "/projects/{project}/mail-check", AccessAdmin, nil, read((*API).checkMail)),
 	op("previewMail", "GET", "/projects/{project}/mail-templates/{kind}/{language}/preview", AccessAdmin, nil, read((*API).previewMail)),
 	op("previewMailDraft", "POST", "/projects/{project}/mail-templates/{kind}/{language}/preview", AccessAdmin, nil, accept(200, (*API).previewMailDraft)),
 	op("sendTestMail", "POST", "/projects/{project}/mail-templates/{kind}/{language}/test", AccessAdmin, nil, accept(201, (*API).sendTestMail)),
