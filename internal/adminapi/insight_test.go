@@ -192,3 +192,43 @@ func TestMailCheck(t *testing.T) {
 	}
 	wantError(t, err, 429, auth.CodeTooManyAttempts, "")
 }
+
+func TestAuditSearch(t *testing.T) {
+	r := newRig(t)
+	admin := r.project("shop")
+	r.clock.Advance(time.Hour)
+	reference := r.refuse("shop")
+	r.clock.Advance(time.Hour)
+	r.user("shop", "ada@example.com")
+	find := func(f AuditFilter) (events []string) {
+		t.Helper()
+		for _, record := range got(admin.ListAudit(t.Context(), "shop", f))(t).Records {
+			events = append(events, record.Event)
+		}
+		return events
+	}
+	for _, c := range []struct {
+		name   string
+		filter AuditFilter
+		want   string
+	}{
+		{"reference", AuditFilter{Reference: strings.ToLower(reference)}, "user.sign_in"},
+		{"kind of actor", AuditFilter{Actor: "anonymous"}, "user.sign_in"},
+		{"who", AuditFilter{ActorID: "tester"}, "user.create project.create"},
+		{"since", AuditFilter{Since: testStart.Add(2 * time.Hour)}, "user.create"},
+		{"between", AuditFilter{Since: testStart.Add(time.Minute), Until: testStart.Add(2 * time.Hour)}, "user.sign_in"},
+		{"until and before", AuditFilter{Until: testStart.Add(time.Minute), Before: "zzzz"}, "project.create"},
+		{"another address", AuditFilter{Address: "192.0.2.77"}, ""},
+	} {
+		if events := strings.Join(find(c.filter), " "); events != c.want {
+			t.Errorf("%s: %q, want %q", c.name, events, c.want)
+		}
+	}
+	for _, c := range []struct {
+		filter AuditFilter
+		field  string
+	}{{AuditFilter{Address: "localhost"}, "address"}, {AuditFilter{Actor: "robot"}, "actor"}, {AuditFilter{Reference: "!"}, "reference"}} {
+		_, err := admin.ListAudit(t.Context(), "shop", c.filter)
+		wantError(t, err, 422, auth.CodeInvalidArgument, c.field)
+	}
+}

@@ -330,7 +330,7 @@ func TestDocumentListsTheDomainsWords(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"mailState": words(mailStates), "deliveryState": words(deliveryStates), "userState": words(userStates), "outcome": words(outcomes), "format": words(importFormats), "kind": kinds,
-		"step": words(activitySteps),
+		"step": words(activitySteps), "actor": words(actors),
 	} {
 		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(doc.Components.Parameters[name].Schema.Enum))); diff != "" {
 			t.Errorf("parameter %s (-domain +document):\n%s", name, diff)

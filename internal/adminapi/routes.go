@@ -48,7 +48,7 @@ type action struct {
 var (
 	listParams  = []string{"after", "limit"}
 	mailParams  = []string{"state", "content", "before", "limit"}
-	auditParams = []string{"event", "user", "outcome", "since", "until", "before", "limit"}
+	auditParams = []string{"event", "user", "outcome", "actor", "actorId", "address", "reference", "since", "until", "before", "limit"}
 )
 
 // routes is the whole API: what is not here does not exist, and who is not named here may not call (P34).

@@ -201,6 +201,16 @@ func (a *Admin) Audit(ctx context.Context, c Caller, f AuditFilter) ([]AuditReco
 	if err != nil {
 		return nil, err
 	}
+	// Ids sort by time, so the instants bound what a store looks at, however many records there are.
+	if !f.Since.IsZero() {
+		f.From = AuditID(timePrefix(f.Since))
+	}
+	if !f.Until.IsZero() {
+		end := AuditID(timePrefix(f.Until.Add(time.Millisecond))) // Until may be within a millisecond
+		if f.Before == "" || end < f.Before {
+			f.Before = end
+		}
+	}
 	return a.store.ListAudit(ctx, p, f)
 }
 

@@ -179,6 +179,12 @@ func testAudit(t *testing.T, s auth.Store) {
 		{"event", "", auth.AuditFilter{Limit: 9, Event: "user.signed_in"}, []string{"a3", "a2"}},
 		{"user", "", auth.AuditFilter{Limit: 9, User: anna}, []string{"a3", "a1"}},
 		{"outcome", one, auth.AuditFilter{Limit: 9, Outcome: auth.OutcomeDenied}, []string{"a2"}},
+		{"actor", "", auth.AuditFilter{Limit: 9, Actor: auth.ActorUser}, []string{"a1"}},
+		{"actor id", "", auth.AuditFilter{Limit: 9, ActorID: string(anna)}, []string{"a1"}},
+		{"address", "", auth.AuditFilter{Limit: 9, Addr: netip.MustParseAddr("192.0.2.1")}, []string{"a1"}},
+		{"other address", "", auth.AuditFilter{Limit: 9, Addr: netip.MustParseAddr("192.0.2.2")}, nil},
+		{"reference", "", auth.AuditFilter{Limit: 9, Request: "r1"}, []string{"a1"}},
+		{"from an id", "", auth.AuditFilter{Limit: 9, From: "a3"}, []string{"a4", "a3"}},
 		{"since", "", auth.AuditFilter{Limit: 9, Since: after(2)}, []string{"a4", "a3"}},
 		{"until", "", auth.AuditFilter{Limit: 9, Until: after(2)}, []string{"a2", "a1"}},
 	}
