@@ -125,10 +125,9 @@ func testOutboxLeases(t *testing.T, s auth.Store) {
 	wantError(t, "FinishMail with a wrong token", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker2"}), auth.ErrNotFound)
 	wantError(t, "FinishMail without a token", finish(auth.OutboxMail{Project: one, ID: "m3", State: auth.MailSent}), auth.ErrNotFound)
 	wantError(t, "FinishMail", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker1", FinishedAt: after(2), Transcript: "S: 250 ok"}), nil)
-	wantEqual(t, "transcript", must[auth.OutboxMail](t)(s.GetMail(ctx, one, "m2")).Transcript, "S: 250 ok")
 	wantError(t, "FinishMail again", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker1"}), auth.ErrNotFound)
 	wantEqual(t, "sent mail", must[auth.OutboxMail](t)(s.GetMail(ctx, one, "m2")),
-		auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, NextAttemptAt: time.Time{}, Attempts: 1, FinishedAt: after(2)})
+		auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, NextAttemptAt: time.Time{}, Attempts: 1, Transcript: "S: 250 ok", FinishedAt: after(2)})
 
 	var own, others []auth.OutboxMail
 	update(t, s, func(tx auth.Tx) (err error) { // not taken over: what waits in the queue, and nothing that another has leased
