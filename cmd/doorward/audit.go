@@ -18,6 +18,10 @@ type auditListCmd struct {
 	Event   string    `help:"Only this event, as user.sign_in." placeholder:"EVENT"`
 	User    string    `help:"Only records about this uid." placeholder:"UID"`
 	Outcome string    `help:"Only this outcome: allowed or denied." placeholder:"OUTCOME"`
+	Actor   string    `help:"Only by this kind of actor: anonymous, user, admin, operator or system." placeholder:"ACTOR"`
+	ActorID string    `name:"actor-id" help:"Only by this uid, or operator token's name." placeholder:"ID"`
+	Address string    `help:"Only from this IP address." placeholder:"ADDRESS"`
+	Ref     string    `name:"reference" help:"Only of the request with this reference." placeholder:"REFERENCE"`
 	Since   time.Time `help:"Only records from this instant on (RFC 3339)." placeholder:"TIME"`
 	Until   time.Time `help:"Only records before this instant (RFC 3339)." placeholder:"TIME"`
 }
@@ -32,7 +36,7 @@ func (c auditListCmd) Run(a *app, group *auditCmd) error {
 	return a.reach(group.reachFlags, func(api *adminapi.Client) error {
 		records, err := collect(a, c.pageFlags, func(after string, limit int) ([]adminapi.AuditRecord, string, error) {
 			page, err := api.ListAudit(a.ctx, c.Project, adminapi.AuditFilter{
-				Event: c.Event, User: c.User, Outcome: c.Outcome, Since: c.Since, Until: c.Until, Before: after, Limit: limit,
+				Event: c.Event, User: c.User, Outcome: c.Outcome, Actor: c.Actor, ActorID: c.ActorID, Address: c.Address, Reference: c.Ref, Since: c.Since, Until: c.Until, Before: after, Limit: limit,
 			})
 			return page.Records, page.Next, err
 		})

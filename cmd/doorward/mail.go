@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 
 	"github.com/doorward/doorward/internal/adminapi"
 )
@@ -15,8 +13,11 @@ type mailCmd struct {
 	reachFlags
 	Project  string          `help:"Project. Without one, all projects." placeholder:"ID"`
 	List     mailListCmd     `cmd:"" help:"List mails, newest first."`
-	Show     mailShowCmd     `cmd:"" help:"Show a mail that is not sent yet, with its links."`
+	Show     mailShowCmd     `cmd:"" help:"Show a mail, and what its SMTP server said; the text until it is sent."`
 	Open     mailOpenCmd     `cmd:"" help:"Print the first link of a mail, and open it."`
+	Check    mailCheckCmd    `cmd:"" help:"See what the sender's domain publishes for mails."`
+	Preview  mailPreviewCmd  `cmd:"" help:"Print a mail with sample data."`
+	Test     mailTestCmd     `cmd:"" help:"Send a mail with sample data."`
 	Retry    mailRetryCmd    `cmd:"" help:"Send a kept or dead mail (again)."`
 	Delete   mailDeleteCmd   `cmd:"" help:"Delete a mail."`
 	Template mailTemplateCmd `cmd:"" help:"Manage a project's own mail templates."`
@@ -103,8 +104,10 @@ func (c mailShowCmd) Run(a *app, group *mailCmd) error {
 			pairs(w, "ID", m.ID, "Project", m.Project, "Kind", m.Kind, "To", m.To, "State", m.State, "Created", timeText(m.CreatedAt),
 				"Error", m.LastError, "Subject", m.Subject)
 			fmt.Fprintln(w)
-			for line := range strings.SplitSeq(strings.TrimRight(m.Text, "\n"), "\n") {
-				fmt.Fprintln(w, plain(line))
+			printText(w, m.Text)
+			if m.Transcript != "" {
+				fmt.Fprintln(w, "\nThe last attempt:")
+				printText(w, m.Transcript)
 			}
 		})
 	})
@@ -229,11 +232,9 @@ func (mailTemplateListCmd) Run(a *app, group *mailCmd) error {
 }
 
 type mailTemplateSetCmd struct {
-	Kind        string `arg:"" help:"verify-email, invite, reset-password, change-email, email-changed, account-exists, sign-in-methods, password-changed, identity-linked, identity-unlinked or second-factor-changed."`
-	Language    string `arg:"" help:"BCP 47 tag, as en or pt-BR."`
-	SubjectFile string `help:"Template of the subject." placeholder:"FILE"`
-	TextFile    string `help:"Template of the text." placeholder:"FILE"`
-	HTMLFile    string `name:"html-file" help:"Template of the HTML." placeholder:"FILE"`
+	Kind     string `arg:"" help:"verify-email, invite, reset-password, change-email, email-changed, account-exists, sign-in-methods, password-changed, identity-linked, identity-unlinked or second-factor-changed."`
+	Language string `arg:"" help:"BCP 47 tag, as en or pt-BR."`
+	templateFiles
 }
 
 func (mailTemplateSetCmd) Help() string {
@@ -246,21 +247,10 @@ Example:
 }
 
 func (c mailTemplateSetCmd) Run(a *app, group *mailCmd) error {
-	var parts adminapi.MailTemplateParts
-	for _, part := range []struct {
-		path string
-		to   *string
-	}{{c.SubjectFile, &parts.Subject}, {c.TextFile, &parts.Text}, {c.HTMLFile, &parts.HTML}} {
-		if part.path == "" {
-			continue
-		}
-		content, err := os.ReadFile(part.path)
-		if err != nil {
-			return usageError("template: " + err.Error())
-		}
-		*part.to = string(content)
+	parts, err := c.read()
+	if err != nil {
+		return err
 	}
-	parts.Subject = strings.TrimRight(parts.Subject, "\r\n")
 	if parts == (adminapi.MailTemplateParts{}) {
 		return usageError("give at least one of --subject-file, --text-file and --html-file")
 	}

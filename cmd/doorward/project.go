@@ -17,7 +17,9 @@ type projectCmd struct {
 	List             projectListCmd             `cmd:"" help:"List projects."`
 	Show             projectShowCmd             `cmd:"" help:"Show a project."`
 	Set              projectSetCmd              `cmd:"" help:"Change settings of a project."`
+	Preset           projectPresetCmd           `cmd:"" help:"Tell what another preset would change, or apply it."`
 	Settings         projectSettingsCmd         `cmd:"" help:"List settings: all there are, or as they stand in a project."`
+	Activity         projectActivityCmd         `cmd:"" help:"Count sign-ups, sign-ins and refusals over time."`
 	RotateAdminToken projectRotateAdminTokenCmd `cmd:"" help:"Replace a project's admin token at once and print the new one."`
 	Export           projectExportCmd           `cmd:"" help:"Write a project whole, encrypted, to move it to another server."`
 	Import           projectImportCmd           `cmd:"" help:"Take a project in that another server exported."`

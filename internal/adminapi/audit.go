@@ -28,6 +28,8 @@ type AuditList struct {
 	Next    string        `json:"next,omitempty"`
 }
 
+var actors = []auth.ActorKind{"", auth.ActorAnonymous, auth.ActorUser, auth.ActorAdmin, auth.ActorOperator, auth.ActorSystem}
+
 var outcomes = []auth.Outcome{"", auth.OutcomeAllowed, auth.OutcomeDenied}
 
 // listAudit lists the records of the project in the path, or where there is none of the whole instance.
@@ -53,6 +55,21 @@ func auditFilter(q request) (f auth.AuditFilter, err error) {
 	if f.Outcome, err = oneOf(q, "outcome", outcomes); err != nil {
 		return f, err
 	}
+	if f.Actor, err = oneOf(q, "actor", actors); err != nil {
+		return f, err
+	}
+	if text := q.param("address"); text != "" {
+		if f.Addr, err = netip.ParseAddr(text); err != nil {
+			return f, badParam("address", "must be an IP address")
+		}
+		f.Addr = f.Addr.Unmap().WithZone("")
+	}
+	if text := q.param("reference"); text != "" {
+		if f.Request, err = auth.ParseReference(text); err != nil {
+			return f, err
+		}
+	}
+	f.ActorID = q.param("actorId")
 	if f.Since, err = q.instant("since"); err != nil {
 		return f, err
 	}

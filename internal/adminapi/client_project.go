@@ -155,15 +155,22 @@ type AuditFilter struct {
 	Event   string // noun.verb, such as user.sign_in
 	User    string // uid whom it is about
 	Outcome string // allowed or denied
-	Since   time.Time
-	Until   time.Time
-	Before  string // the Next of the page before
-	Limit   int    // 0: 50; at most 1000
+
+	Actor     string // anonymous, user, admin, operator or system
+	ActorID   string // uid, or the operator token's name
+	Address   string // IP address
+	Reference string // that was told to whom it happened
+
+	Since  time.Time
+	Until  time.Time
+	Before string // the Next of the page before
+	Limit  int    // 0: 50; at most 1000
 }
 
 // ListAudit gives a page of a project's audit records, newest first; with project "" of the whole instance.
 func (c *Client) ListAudit(ctx context.Context, project string, f AuditFilter) (AuditList, error) {
 	query := params("event", f.Event, "user", f.User, "outcome", f.Outcome, "since", instantParam(f.Since), "until", instantParam(f.Until),
+		"actor", f.Actor, "actorId", f.ActorID, "address", f.Address, "reference", f.Reference,
 		"before", f.Before, "limit", limitParam(f.Limit))
 	return fetchList[AuditList](ctx, c, query, scoped(project, "audit")...)
 }

@@ -120,8 +120,17 @@ func TestClientHasEveryOperation(t *testing.T) {
 			return op.PutMailTemplate(ctx, "shop", "invite", "en", MailTemplateParts{Subject: "Come in"})
 		}},
 		{"listMailTemplates", func() error { return first(op.ListMailTemplates(ctx, "shop")) }},
+		{"checkMail", func() error { return first(op.CheckMail(ctx, "shop")) }},
+		{"previewMail", func() error { return first(op.PreviewMail(ctx, "shop", "invite", "en")) }},
+		{"previewMailDraft", func() error {
+			return first(op.PreviewMailDraft(ctx, "shop", "invite", "en", MailTemplateParts{Subject: "Come"}))
+		}},
+		{"sendTestMail", func() error { return first(op.SendTestMail(ctx, "shop", "invite", "en", "me@example.com")) }},
+		{"presetDiff", func() error { return first(op.PresetDiff(ctx, "shop", "hardened", true)) }},
+		{"applyPreset", func() error { return first(op.ApplyPreset(ctx, "shop", "documented", false)) }},
 		{"deleteMailTemplate", func() error { return op.DeleteMailTemplate(ctx, "shop", "invite", "en") }},
 		{"listInstanceAudit", func() error { return first(op.ListAudit(ctx, "", AuditFilter{Since: testStart})) }},
+		{"listActivity", func() error { return first(op.Activity(ctx, "shop", "hour", testStart, testStart.Add(time.Hour))) }},
 		{"listAudit", func() error { return first(op.ListAudit(ctx, "shop", AuditFilter{Outcome: "allowed"})) }},
 		{"explainAnywhere", func() error { return first(op.Explain(ctx, "", r.refuse("shop"))) }},
 		{"explain", func() error { return first(op.Explain(ctx, "shop", r.refuse("shop"))) }},

@@ -34,6 +34,8 @@ type MailMessage struct {
 	Text    string   `json:"text"`
 	HTML    string   `json:"html"`
 	Links   []string `json:"links"`
+	// Transcript is the SMTP dialogue of the last attempt, a line each; "" in lists, and before the first attempt.
+	Transcript string `json:"transcript,omitempty"`
 }
 
 // MailTemplateParts are the parts of a project's own template; "" falls back to the built-in one.
@@ -100,7 +102,7 @@ func (a *API) messageOf(m auth.MailContent) MailMessage {
 	if links == nil {
 		links = []string{}
 	}
-	return MailMessage{mailOf(m.OutboxMail), m.Message.Subject, m.Message.Text, m.Message.HTML, links}
+	return MailMessage{mailOf(m.OutboxMail), m.Message.Subject, m.Message.Text, m.Message.HTML, links, m.Transcript}
 }
 
 func mailOf(m auth.OutboxMail) Mail {

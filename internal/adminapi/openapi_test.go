@@ -186,7 +186,7 @@ func TestDocumentSaysWhatRoutesDo(t *testing.T) {
 func TestDocumentMatchesClientTypes(t *testing.T) {
 	for _, value := range []any{
 		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
-		PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
+		MailTest{}, PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
 	} {
 		of := reflect.TypeOf(value)
 		s, ok := doc.Components.Schemas[of.Name()]
@@ -330,6 +330,7 @@ func TestDocumentListsTheDomainsWords(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"mailState": words(mailStates), "deliveryState": words(deliveryStates), "userState": words(userStates), "outcome": words(outcomes), "format": words(importFormats), "kind": kinds,
+		"step": words(activitySteps), "actor": words(actors),
 	} {
 		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(doc.Components.Parameters[name].Schema.Enum))); diff != "" {
 			t.Errorf("parameter %s (-domain +document):\n%s", name, diff)

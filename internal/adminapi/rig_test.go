@@ -38,6 +38,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, clock: authtest.NewClock(testStart), idp: &fakeProviders{}}
 	config := authtest.Config(t, r.clock.Now)
 	config.Providers = r.idp
+	config.MailChecker = fakeMailChecker{}
 	r.store, r.admin = config.Store, auth.NewAdmin(auth.NewService(config))
 	r.handler = web.Chain(New(Options{Admin: r.admin, Links: mail.Links}).Handler(), web.RequestIDs(rand.Reader))
 	r.local = New(Options{Admin: r.admin, Links: mail.Links, Local: true}).Handler()

@@ -48,7 +48,7 @@ type action struct {
 var (
 	listParams  = []string{"after", "limit"}
 	mailParams  = []string{"state", "content", "before", "limit"}
-	auditParams = []string{"event", "user", "outcome", "since", "until", "before", "limit"}
+	auditParams = []string{"event", "user", "outcome", "actor", "actorId", "address", "reference", "since", "until", "before", "limit"}
 )
 
 // routes is the whole API: what is not here does not exist, and who is not named here may not call (P34).
@@ -122,6 +122,13 @@ var routes = []route{
 	op("listMailTemplates", "GET", "/projects/{project}/mail-templates", AccessAdmin, nil, read((*API).listMailTemplates)),
 	op("putMailTemplate", "PUT", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, acceptOnly((*API).putMailTemplate)),
 	op("deleteMailTemplate", "DELETE", "/projects/{project}/mail-templates/{kind}/{language}", AccessAdmin, nil, do((*API).deleteMailTemplate)),
+	op("checkMail", "POST", "/projects/{project}/mail-check", AccessAdmin, nil, read((*API).checkMail)),
+	op("previewMail", "GET", "/projects/{project}/mail-templates/{kind}/{language}/preview", AccessAdmin, nil, read((*API).previewMail)),
+	op("previewMailDraft", "POST", "/projects/{project}/mail-templates/{kind}/{language}/preview", AccessAdmin, nil, accept(200, (*API).previewMailDraft)),
+	op("sendTestMail", "POST", "/projects/{project}/mail-templates/{kind}/{language}/test", AccessAdmin, nil, accept(201, (*API).sendTestMail)),
+
+	op("presetDiff", "GET", "/projects/{project}/presets/{preset}", AccessAdmin, presetParams, read((*API).presetDiff)),
+	op("applyPreset", "POST", "/projects/{project}/presets/{preset}", AccessAdmin, presetParams, read((*API).applyPreset)),
 
 	op("listWebhooks", "GET", "/projects/{project}/webhooks", AccessAdmin, nil, read((*API).listWebhooks)),
 	op("createWebhook", "POST", "/projects/{project}/webhooks", AccessAdmin, nil, accept(201, (*API).createWebhook)),
@@ -133,6 +140,7 @@ var routes = []route{
 	op("listWebhookDeliveries", "GET", "/projects/{project}/webhook-deliveries", AccessAdmin, deliveryParams, read((*API).listWebhookDeliveries)),
 	op("retryWebhookDelivery", "POST", "/projects/{project}/webhook-deliveries/{delivery}/retry", AccessAdmin, nil, do((*API).retryWebhookDelivery)),
 
+	op("listActivity", "GET", "/projects/{project}/activity", AccessAdmin, activityParams, read((*API).listActivity)),
 	op("listAudit", "GET", "/projects/{project}/audit", AccessAdmin, auditParams, read((*API).listAudit)),
 	op("explain", "GET", "/projects/{project}/decisions/{reference}", AccessAdmin, nil, read((*API).explain)),
 }

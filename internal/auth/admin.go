@@ -204,6 +204,16 @@ func (a *Admin) Audit(ctx context.Context, c Caller, f AuditFilter) ([]AuditReco
 	if err != nil {
 		return nil, err
 	}
+	// Ids sort by time, so the instants bound what a store looks at, however many records there are.
+	if !f.Since.IsZero() {
+		f.From = AuditID(timePrefix(f.Since))
+	}
+	if !f.Until.IsZero() {
+		end := AuditID(timePrefix(f.Until.Add(time.Millisecond))) // Until may be within a millisecond
+		if f.Before == "" || end < f.Before {
+			f.Before = end
+		}
+	}
 	return a.store.ListAudit(ctx, p, f)
 }
 
@@ -233,7 +243,7 @@ func (a *Admin) OldestWaitingMail(ctx context.Context) (time.Duration, error) {
 }
 
 // DefaultRetention is how long ended things are kept. Audit records are kept for ever.
-var DefaultRetention = Retention{Codes: 7 * day, Sessions: 30 * day, Sources: 90 * day, Mail: 30 * day, Decisions: 30 * day, Webhooks: 14 * day}
+var DefaultRetention = Retention{Codes: 7 * day, Sessions: 30 * day, Sources: 90 * day, Mail: 30 * day, Decisions: 30 * day, Webhooks: 14 * day, Activity: 400 * day}
 
 // Sweep deletes what nobody can need any more, a batch at a time, and says how much.
 func (a *Admin) Sweep(ctx context.Context) (int, error) {

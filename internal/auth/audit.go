@@ -40,8 +40,13 @@ type AuditFilter struct {
 	Event   Event
 	User    UserID
 	Outcome Outcome
+	Actor   ActorKind
+	ActorID string     // uid, or the operator token's name
+	Addr    netip.Addr // exactly
+	Request Reference  // that was told to whom it happened
 	Since   time.Time
 	Until   time.Time
+	From    AuditID // only ids that are not smaller; Admin.Audit sets it, so that Since bounds what is read
 	Before  AuditID // keyset: only ids smaller than this
 	Limit   int
 }

@@ -56,6 +56,7 @@ var (
 		"projects": true, "users": true, "roles": true, "user_roles": true, "user_attributes": true, "identities": true, "sessions": true, "refresh_tokens": true,
 		"browser_tokens": true, "oob_codes": true, "signing_keys": true, "mail_templates": true, "identity_providers": true, "second_factors": true, "recovery_codes": true, "known_sources": true,
 		"webhooks": true, "audit": true, "limits": true, "decisions": true,
+		"activity": true, "activity_marks": true,
 	}
 	capsuleLeaves = map[string]string{
 		"outbox":             "the server that queued a mail sends it; nobody gets it twice",

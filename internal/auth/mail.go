@@ -101,4 +101,5 @@ type OutboxMail struct {
 	LeaseToken    string // who works on it; a result counts only with the right one
 	FinishedAt    time.Time
 	LastError     string // for the operator; no content of the mail
+	Transcript    string // the SMTP dialogue of the last attempt, a line each; no content of the mail, no login. Lists leave it out
 }

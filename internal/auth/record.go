@@ -52,6 +52,8 @@ const (
 	EventMailRead          Event = "mail.read"
 	EventMailRequeued      Event = "mail.requeue"
 	EventMailDeleted       Event = "mail.delete"
+	EventMailChecked       Event = "mail.check" // refused ones
+	EventMailTested        Event = "mail.test"
 	EventTemplateChanged   Event = "mail.template"
 	EventOperatorCreated   Event = "operator.create"
 	EventOperatorDeleted   Event = "operator.delete"

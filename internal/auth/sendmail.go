@@ -25,20 +25,8 @@ func (s *Service) queueUnlimited(ctx context.Context, tx Tx, c Caller, kind Mail
 		return fmt.Errorf("render mail %s: %w", kind, err)
 	}
 	msg.To = to
-	now := s.now()
-	id, err := s.newTimeID(now)
-	if err != nil {
-		return err
-	}
-	sealed, err := s.sealMail(p.ID, MailID(id), msg)
-	if err != nil {
-		return err
-	}
-	row := OutboxMail{Project: p.ID, ID: MailID(id), Kind: kind, To: to, State: MailQueued, Sealed: sealed, CreatedAt: now, NextAttemptAt: now}
-	if err := tx.CreateMail(ctx, row); err != nil {
-		return fmt.Errorf("queue mail: %w", err)
-	}
-	return nil
+	_, err = s.queueMessage(ctx, tx, p, kind, msg)
+	return err
 }
 
 // render falls back to the built-in templates where the project's own fail: a mail in the wrong words is better than none.

@@ -34,6 +34,8 @@ type Config struct {
 
 	Webhooks      WebhookClient // nil calls none: then a blocking hook counts as failing
 	WebhookQueued func()        // as MailQueued, for deliveries; may be nil
+
+	MailChecker MailChecker // nil: nobody checks
 }
 
 // BreachedPasswords is a list of leaked passwords.
@@ -59,6 +61,7 @@ type Service struct {
 	pause      func(context.Context, time.Duration)
 	mailQueued func()
 
+	mailChecker   MailChecker // may be nil
 	webhooks      WebhookClient
 	webhookQueued func()
 	backlogs      *backlogs
@@ -89,7 +92,7 @@ func NewService(c Config) *Service {
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
 	}
-	s.backlogs = newBacklogs(maxWaiting)
+	s.backlogs, s.mailChecker = newBacklogs(maxWaiting), c.MailChecker
 	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}
 	return s
 }

@@ -82,6 +82,8 @@ type Settings struct {
 	Language         string
 	MailFrom         Email // "" for the server's
 
+	MailDKIMSelectors []string // empty: the usual ones are tried
+
 	UsersListPermission   Permission
 	UsersGetPermission    Permission
 	UsersUpdatePermission Permission
@@ -190,6 +192,7 @@ var settingTable = []Setting{
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),
 	{Key: "language", Type: "language", Range: "a BCP 47 tag", Default: "en", Hardened: "en", Help: "language of mails to users whose own is unknown", apply: applyLanguage},
 	{Key: "mailFrom", Type: "address", Range: "an email address, or empty for the server's", Help: "sender of the project's mails; without an smtp of its own, only in the domain of the server's sender", apply: applyMailFrom},
+	listSetting("mailDkimSelectors", "", "", "names of the DKIM keys of the sender's domain, which the check of mail looks at, separated by commas; empty to try the usual ones", checkDKIMSelector, func(s *Settings) *[]string { return &s.MailDKIMSelectors }),
 	{Key: SettingSMTP, Type: "secret", Range: "smtp://user:password@host:port or smtps://…; empty for the server's", Help: "the project's own SMTP server; write-only", apply: checkSMTPForm},
 
 	permissionSetting("usersListPermission", "admin", "admin", "who may list the users table", func(s *Settings) *Permission { return &s.UsersListPermission }),
@@ -384,6 +387,17 @@ func applyLanguage(s *Settings, v string) error {
 		return fmt.Errorf("not a BCP 47 language tag")
 	}
 	s.Language = v
+	return nil
+}
+
+// checkDKIMSelector takes labels of a domain name, as in RFC 6376 section 3.1.
+func checkDKIMSelector(s string) error {
+	for label := range strings.SplitSeq(s, ".") {
+		wrong := func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", r) }
+		if label == "" || len(s) > 63 || strings.ContainsFunc(label, wrong) {
+			return fmt.Errorf("%q is no selector such as mail or key2026", clip(s, 60))
+		}
+	}
 	return nil
 }
 

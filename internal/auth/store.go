@@ -70,7 +70,7 @@ type Reader interface {
 
 	ListMailTemplates(ctx context.Context, p ProjectID) ([]MailTemplate, error)
 	GetMail(ctx context.Context, p ProjectID, id MailID) (OutboxMail, error)
-	// ListMail gives the newest first. p "" lists all projects; state "" all states; before "" begins with the newest.
+	// ListMail gives the newest first, without their transcripts. p "" lists all projects; state "" all states; before "" begins with the newest.
 	ListMail(ctx context.Context, p ProjectID, state MailState, before MailID, limit int) ([]OutboxMail, error)
 	// CountMail counts the instance's mails by state.
 	CountMail(ctx context.Context) (map[MailState]int, error)
@@ -79,6 +79,12 @@ type Reader interface {
 
 	// ListAudit gives the newest first. p "" lists all projects and the instance.
 	ListAudit(ctx context.Context, p ProjectID, f AuditFilter) ([]AuditRecord, error)
+
+	// Activity gives what happened in the project from since until until, by steps that begin with the epoch, without those in which nothing did. first is an id that no
+	// record from since on is before.
+	Activity(ctx context.Context, p ProjectID, first AuditID, since, until time.Time, step time.Duration) ([]ActivityPoint, error)
+	// UncountedActivity names the projects of the instance that have audit records to be added up whose ids are before the given one.
+	UncountedActivity(ctx context.Context, before AuditID) ([]ProjectID, error)
 
 	// ListDecisions gives up to limit decisions of one request, the oldest first. p "" looks in all projects.
 	ListDecisions(ctx context.Context, p ProjectID, reference Reference, limit int) ([]Decision, error)
@@ -219,7 +225,7 @@ type Tx interface {
 	// ClaimMail leases up to limit mails of a project that are due at now: queued ones, own ones whose lease ran out, and with takeOver such ones of others.
 	// Attempts grows by one.
 	ClaimMail(ctx context.Context, p ProjectID, leaseToken string, now, leaseUntil time.Time, limit int, takeOver bool) ([]OutboxMail, error)
-	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
+	// FinishMail writes State, NextAttemptAt, FinishedAt, LastError, Transcript and Sealed of a mail that is still leased with m.LeaseToken; ErrNotFound otherwise.
 	FinishMail(ctx context.Context, m OutboxMail) error
 	// RequeueMail makes a kept or dead mail due at now, with no attempts counted. ErrNotFound for other states.
 	RequeueMail(ctx context.Context, p ProjectID, id MailID, now time.Time) error
@@ -227,6 +233,8 @@ type Tx interface {
 
 	CreateAudit(ctx context.Context, r AuditRecord) error
 	CreateDecision(ctx context.Context, d Decision) error
+	// CountActivity adds up to limit of the project's audit records, whose ids are before the given one, to their hours, each once for ever. It says how many.
+	CountActivity(ctx context.Context, p ProjectID, before AuditID, limit int) (int, error)
 
 	// TakeLimit counts one use of key against a budget of burst uses that refills by one each interval (GCRA), in one statement.
 	// Where the budget is spent it counts nothing and says how long to wait.
@@ -251,7 +259,7 @@ type Tx interface {
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
 	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows, pending sign-ins,
-	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records and webhook deliveries older than their retention. It says how many.
+	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records, webhook deliveries and counts older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 
 	// CreateWebhook fails with ErrConflict where the id is taken, or for a second blocking one. UpdateWebhook writes all fields but Project, ID, Kind and CreatedAt.
@@ -306,6 +314,7 @@ type Retention struct {
 	// Decisions is how long it can be explained why somebody was refused, after the event.
 	Decisions time.Duration
 	Webhooks  time.Duration // deliveries, after the event
+	Activity  time.Duration // counts by the hour, after it
 }
 
 // OperatorToken is a credential for the whole instance, stored as its hash.

@@ -107,6 +107,15 @@ func detail(err error) string {
 //
 // Once the server has taken the mail, nothing that goes wrong later makes Send fail.
 func (s *SMTP) Send(ctx context.Context, from string, m auth.Message, id auth.MailID) error {
+	said := s.dialogueOf(ctx, m)
+	err := s.send(ctx, said, from, m, id)
+	if err != nil {
+		said.note(err.Error())
+	}
+	return err
+}
+
+func (s *SMTP) send(ctx context.Context, said *dialogue, from string, m auth.Message, id auth.MailID) error {
 	sender, err := netmail.ParseAddress(from)
 	if err != nil || hasControls(from) {
 		return &SendError{text: "the sender (mail from) is not an email address"}
@@ -125,7 +134,8 @@ func (s *SMTP) Send(ctx context.Context, from string, m auth.Message, id auth.Ma
 	// Closing the connection bounds whatever the library does.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
-	client, err := s.client(conn, sender, m.To)
+	said.note(connected(conn))
+	client, err := s.client(conn, sender, m.To, said)
 	if err != nil {
 		return s.failed(ctx, err, m)
 	}
@@ -136,8 +146,17 @@ func (s *SMTP) Send(ctx context.Context, from string, m auth.Message, id auth.Ma
 	if err := client.SendWithSMTPClient(session, msg); !msg.IsDelivered() {
 		return s.failed(ctx, err, m)
 	}
+	said.note("the server took the mail")
 	quit(session, conn)
 	return nil
+}
+
+// connected says how, and not where to: the address may be none of a project's business (P17).
+func connected(conn net.Conn) string {
+	if _, secure := conn.(*tls.Conn); secure {
+		return "connected, with TLS"
+	}
+	return "connected"
 }
 
 // compose builds the mail out of structured parts, and refuses what could break out of a header (P42).
@@ -188,8 +207,10 @@ func (s *SMTP) connect(ctx context.Context) (net.Conn, error) {
 }
 
 // client prepares the library's client for one connection that is open already.
-func (s *SMTP) client(conn net.Conn, sender *netmail.Address, to auth.Email) (*gomail.Client, error) {
+func (s *SMTP) client(conn net.Conn, sender *netmail.Address, to auth.Email, said *dialogue) (*gomail.Client, error) {
 	options := []gomail.Option{
+		gomail.WithLogger(said),
+		gomail.WithDebugLog(),
 		gomail.WithPort(s.config.Port),
 		gomail.WithTimeout(2 * s.config.SendTimeout), // starts anew with each command, so Send's own bound comes first
 		gomail.WithHELO(domainOf(sender.Address)),

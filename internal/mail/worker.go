@@ -195,8 +195,10 @@ func (w *Worker) handle(ctx context.Context, m auth.OutboxMail) (silent bool) {
 		w.Log.Warn("a mail came too late from the store to be sent within its lease; it is sent after that", mailAttr(m))
 		return false
 	}
-	state, err := w.deliver(ctx, m, within)
+	sending, said := withDialogue(ctx)
+	state, err := w.deliver(sending, m, within)
 	now := w.Clock()
+	m.Transcript = said.String()
 	m.State, m.FinishedAt, m.LastError, m.LeaseToken = state, now, "", w.LeaseToken
 	switch {
 	case err == nil && state == auth.MailSent:

@@ -103,6 +103,7 @@ func (t memoryTx) FinishMail(_ context.Context, m auth.OutboxMail) error {
 		return auth.ErrNotFound
 	}
 	stored.State, stored.NextAttemptAt, stored.FinishedAt, stored.LastError, stored.Sealed = m.State, m.NextAttemptAt, m.FinishedAt, m.LastError, m.Sealed
+	stored.Transcript = m.Transcript
 	t.mails[m.ID] = stored
 	return nil
 }

@@ -28,7 +28,9 @@ func (s *Server) sweep(ctx context.Context) error {
 	if cleaned > 0 {
 		err = errors.Join(err, s.remakeDefaultProject(ctx))
 	}
+	_, uncounted := s.instance.Admin.CountActivity(ctx) // before the sweep, which may remove what it counts
 	deleted, failed := s.instance.Admin.Sweep(ctx)
+	failed = errors.Join(uncounted, failed)
 	if deleted > 0 {
 		s.config.Log.Debug("swept", slog.Int("rows", deleted))
 	}

@@ -19,6 +19,7 @@ var fates = map[string]fate{
 	"projects": keep, "retired_projects": keep, "users": keep, "roles": keep, "user_roles": keep, "user_attributes": keep, "identities": keep,
 	"mail_templates": keep, "identity_providers": keep, "webhooks": keep, "second_factors": keep, "recovery_codes": keep, "known_sources": keep,
 	"decisions": keep, "audit": keep, "limits": keep, "operator_tokens": keep, "tls_files": keep,
+	"activity": keep, "activity_marks": keep,
 
 	"sessions": forget, "refresh_tokens": forget, "oob_codes": forget, "sign_in_flows": forget, "pending_sign_ins": forget, "passkey_challenges": forget,
 	"browser_tokens": forget, "sign_in_codes": forget, "setup_codes": forget,

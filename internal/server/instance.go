@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -69,6 +70,7 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	if err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
+	checker := &mailCheck{resolver: net.DefaultResolver}
 	i := &Instance{config: c, store: store, keyring: keyring, hashing: password.NewQueue(c.HashWorkers, c.HashQueue), mailer: &mail.Worker{}}
 	i.measured = newMeasuredStore(store, c.Clock)
 	list, err := i.openBreached()
@@ -79,10 +81,10 @@ func open(ctx context.Context, c Config, store *sqlstore.Store) (*Instance, erro
 	i.Service = auth.NewService(auth.Config{
 		Store: i.measured, Rows: store, Keyring: keyring, Mail: renderer, Providers: idp.New(c.Clock, idp.Options{}), Passkeys: passkey.Client{}, Hashing: i.hashing, Breached: list, Clock: c.Clock, Rand: c.Rand,
 		PublicURL: c.PublicURL, Log: c.Log, MailQueued: i.mailer.Wake,
-		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake,
+		Webhooks: i.webhooks, WebhookQueued: i.courier.Wake, MailChecker: checker,
 	})
 	i.Admin = auth.NewAdmin(i.Service)
-	if err := errors.Join(i.setUpMailer(), i.setUpCourier()); err != nil {
+	if err := errors.Join(i.setUpMailer(checker), i.setUpCourier()); err != nil {
 		return nil, errors.Join(err, i.closeBreached())
 	}
 	return i, nil
@@ -199,7 +201,7 @@ func (i *Instance) Close() error {
 }
 
 // setUpMailer fills in the worker, which runs only in a server.
-func (i *Instance) setUpMailer() error {
+func (i *Instance) setUpMailer(checker *mailCheck) error {
 	lease, err := token.NewID(28, i.config.Rand)
 	if err != nil {
 		return err
@@ -208,6 +210,7 @@ func (i *Instance) setUpMailer() error {
 	if err != nil {
 		return err
 	}
+	checker.senders = senders
 	w := i.mailer
 	w.Store, w.Open, w.PerProject = i.measured, i.Service.OpenMail, senders.forProject
 	w.Clock, w.Jitter, w.LeaseToken, w.Log = i.config.Clock, jitter, lease, i.config.Log

@@ -27,6 +27,21 @@ func (r reader) ListAudit(ctx context.Context, p auth.ProjectID, f auth.AuditFil
 	if f.Outcome != "" {
 		b.write(` AND outcome = `, b.arg(f.Outcome))
 	}
+	if f.Actor != "" {
+		b.write(` AND actor = `, b.arg(f.Actor))
+	}
+	if f.ActorID != "" {
+		b.write(` AND actor_id = `, b.arg(f.ActorID))
+	}
+	if f.Addr.IsValid() {
+		b.write(` AND addr = `, b.arg(f.Addr))
+	}
+	if f.Request != "" {
+		b.write(` AND request_id = `, b.arg(f.Request))
+	}
+	if f.From != "" {
+		b.write(` AND id >= `, b.arg(f.From))
+	}
 	if !f.Since.IsZero() {
 		b.write(` AND occurred_at >= `, b.arg(f.Since))
 	}

@@ -38,7 +38,8 @@ func mailFields(m *auth.OutboxMail) []any {
 }
 
 func (r reader) GetMail(ctx context.Context, p auth.ProjectID, id auth.MailID) (auth.OutboxMail, error) {
-	return get(ctx, r.q, mailFields, `SELECT `+mailColumns+` FROM outbox WHERE project = $1 AND id = $2`, p, id)
+	fields := func(m *auth.OutboxMail) []any { return append(mailFields(m), &m.Transcript) }
+	return get(ctx, r.q, fields, `SELECT `+mailColumns+`, transcript FROM outbox WHERE project = $1 AND id = $2`, p, id)
 }
 
 func (r reader) ListMail(ctx context.Context, p auth.ProjectID, state auth.MailState, before auth.MailID, limit int) ([]auth.OutboxMail, error) {
@@ -122,9 +123,9 @@ func (t *tx) ClaimMail(ctx context.Context, p auth.ProjectID, leaseToken string,
 }
 
 func (t *tx) FinishMail(ctx context.Context, m auth.OutboxMail) error {
-	return change(ctx, t.q, `UPDATE outbox SET state = $4, next_attempt_at = $5, finished_at = $6, last_error = $7, sealed = $8, due_at = $9,
+	return change(ctx, t.q, `UPDATE outbox SET state = $4, next_attempt_at = $5, finished_at = $6, last_error = $7, sealed = $8, due_at = $9, transcript = $11,
 		lease_token = '', lease_until = 0 WHERE project = $1 AND id = $2 AND lease_token = $3 AND state = $10`,
-		m.Project, m.ID, m.LeaseToken, m.State, m.NextAttemptAt, m.FinishedAt, m.LastError, m.Sealed, dueAt(m), auth.MailWorking)
+		m.Project, m.ID, m.LeaseToken, m.State, m.NextAttemptAt, m.FinishedAt, m.LastError, m.Sealed, dueAt(m), auth.MailWorking, m.Transcript)
 }
 
 func (t *tx) RequeueMail(ctx context.Context, p auth.ProjectID, id auth.MailID, now time.Time) error {

@@ -124,10 +124,10 @@ func testOutboxLeases(t *testing.T, s auth.Store) {
 	}
 	wantError(t, "FinishMail with a wrong token", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker2"}), auth.ErrNotFound)
 	wantError(t, "FinishMail without a token", finish(auth.OutboxMail{Project: one, ID: "m3", State: auth.MailSent}), auth.ErrNotFound)
-	wantError(t, "FinishMail", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker1", FinishedAt: after(2)}), nil)
+	wantError(t, "FinishMail", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker1", FinishedAt: after(2), Transcript: "S: 250 ok"}), nil)
 	wantError(t, "FinishMail again", finish(auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, LeaseToken: "worker1"}), auth.ErrNotFound)
 	wantEqual(t, "sent mail", must[auth.OutboxMail](t)(s.GetMail(ctx, one, "m2")),
-		auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, NextAttemptAt: time.Time{}, Attempts: 1, FinishedAt: after(2)})
+		auth.OutboxMail{Project: one, ID: "m2", State: auth.MailSent, NextAttemptAt: time.Time{}, Attempts: 1, Transcript: "S: 250 ok", FinishedAt: after(2)})
 
 	var own, others []auth.OutboxMail
 	update(t, s, func(tx auth.Tx) (err error) { // not taken over: what waits in the queue, and nothing that another has leased
@@ -178,6 +178,12 @@ func testAudit(t *testing.T, s auth.Store) {
 		{"event", "", auth.AuditFilter{Limit: 9, Event: "user.signed_in"}, []string{"a3", "a2"}},
 		{"user", "", auth.AuditFilter{Limit: 9, User: anna}, []string{"a3", "a1"}},
 		{"outcome", one, auth.AuditFilter{Limit: 9, Outcome: auth.OutcomeDenied}, []string{"a2"}},
+		{"actor", "", auth.AuditFilter{Limit: 9, Actor: auth.ActorUser}, []string{"a1"}},
+		{"actor id", "", auth.AuditFilter{Limit: 9, ActorID: string(anna)}, []string{"a1"}},
+		{"address", "", auth.AuditFilter{Limit: 9, Addr: netip.MustParseAddr("192.0.2.1")}, []string{"a1"}},
+		{"other address", "", auth.AuditFilter{Limit: 9, Addr: netip.MustParseAddr("192.0.2.2")}, nil},
+		{"reference", "", auth.AuditFilter{Limit: 9, Request: "r1"}, []string{"a1"}},
+		{"from an id", "", auth.AuditFilter{Limit: 9, From: "a3"}, []string{"a4", "a3"}},
 		{"since", "", auth.AuditFilter{Limit: 9, Since: after(2)}, []string{"a4", "a3"}},
 		{"until", "", auth.AuditFilter{Limit: 9, Until: after(2)}, []string{"a2", "a1"}},
 	}

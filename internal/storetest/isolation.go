@@ -41,6 +41,7 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateDecision(ctx, decisionOf(p, "decision", anna)),
 		tx.CreateDecision(ctx, decisionOf(p, "other", "")),
 		second(tx.TakeLimit(ctx, p, "limit", now, time.Hour, 1)),
+		second(tx.CountActivity(ctx, p, "recorded", 9)),
 	)
 }
 
@@ -127,6 +128,8 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("deliveries", deliveries, err)
 	records, err := r.ListAudit(ctx, p, auth.AuditFilter{Limit: 99})
 	put("records", records, err)
+	activity, err := r.Activity(ctx, p, "", now.Add(-time.Hour), after(3600), time.Hour)
+	put("activity", activity, err)
 	decisions, err := r.ListDecisions(ctx, p, "REFERENCE-OF-decision", 9)
 	put("decisions", decisions, err)
 	others, err := r.ListDecisions(ctx, p, "REFERENCE-OF-other", 9)
@@ -328,6 +331,10 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	}),
 	"RequeueMail": found(func(ctx context.Context, tx auth.Tx) error { return tx.RequeueMail(ctx, two, "mail", now) }),
 	"DeleteMail":  found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteMail(ctx, two, "mail") }),
+	"Activity": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.Activity(ctx, two, "", now.Add(-time.Hour), after(3600), time.Hour)
+	},
+	"CountActivity": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountActivity(ctx, two, "z", 9) },
 	"CreateAudit": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateAudit(ctx, auth.AuditRecord{Project: two, ID: "record"})
 	}),

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store, without ...string) {
 		{"WebhookLeases", testWebhookLeases},
 		{"Audit", testAudit},
 		{"Decisions", testDecisions},
+		{"Activity", testActivity},
 		{"Limits", testLimits},
 		{"OperatorTokens", testOperatorTokens},
 		{"Sealed", testSealed},

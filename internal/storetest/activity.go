@@ -1,0 +1,78 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// testActivity: what is counted is the same before, while and after records are added up, and no record counts twice.
+func testActivity(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	addProjects(t, s, one, two)
+	hour := now.Truncate(time.Hour)
+	record := func(n int, at time.Time, event auth.Event, outcome auth.Outcome) {
+		update(t, s, func(tx auth.Tx) error {
+			return tx.CreateAudit(ctx, auth.AuditRecord{Project: one, ID: auth.AuditID(fmt.Sprintf("a%03d", n)), At: at, Event: event, Outcome: outcome})
+		})
+	}
+	record(1, hour, auth.EventSignUp, auth.OutcomeAllowed)
+	record(2, hour.Add(time.Minute), auth.EventSignIn, auth.OutcomeAllowed)
+	record(3, hour.Add(59*time.Minute), auth.EventSignIn, auth.OutcomeDenied)
+	record(4, hour.Add(time.Hour), auth.EventInviteAccepted, auth.OutcomeAllowed)
+	record(5, hour.Add(time.Hour), auth.EventRefresh, auth.OutcomeAllowed)
+	record(6, hour.Add(25*time.Hour), auth.EventPasswordReset, auth.OutcomeAllowed)
+	record(7, hour.Add(25*time.Hour), auth.EventUserDeleted, auth.OutcomeAllowed)
+	record(8, hour.Add(25*time.Hour), auth.EventSettingsChanged, auth.OutcomeAllowed)
+
+	byHour := []auth.ActivityPoint{
+		{At: hour, SignUps: 1, SignIns: 1, Refusals: 1},
+		{At: hour.Add(time.Hour), SignUps: 1, Refreshes: 1},
+		{At: hour.Add(25 * time.Hour), Resets: 1, Deletions: 1},
+	}
+	day := hour.Truncate(24 * time.Hour)
+	byDay := []auth.ActivityPoint{
+		{At: day, SignUps: 2, SignIns: 1, Refreshes: 1, Refusals: 1},
+		{At: day.Add(24 * time.Hour), Resets: 1, Deletions: 1},
+	}
+	look := func(what string) {
+		t.Helper()
+		wantEqual(t, what+", by the hour", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", hour, hour.Add(48*time.Hour), time.Hour)), byHour)
+		wantEqual(t, what+", by the day", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", day, day.Add(72*time.Hour), 24*time.Hour)), byDay)
+		wantEqual(t, what+", in part", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "a004", hour.Add(time.Hour), hour.Add(2*time.Hour), time.Hour)), byHour[1:2])
+	}
+	count := func(before auth.AuditID, limit int) (n int) {
+		t.Helper()
+		update(t, s, func(tx auth.Tx) (err error) { n, err = tx.CountActivity(ctx, one, before, limit); return err })
+		return n
+	}
+	look("nothing added up")
+	wantEqual(t, "projects to add up before the first record", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "a001")), nil)
+	wantEqual(t, "projects to add up", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "a002")), []auth.ProjectID{one})
+	wantEqual(t, "the first batch", count("a008", 2), 2)
+	look("a batch added up")
+	wantEqual(t, "those before a008", count("a008", 9), 5)
+	look("all but the last added up")
+	wantEqual(t, "projects to add up afterwards", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "a008")), nil)
+	wantEqual(t, "once more", count("a008", 9), 0)
+
+	// Two processes at once.
+	record(9, hour, auth.EventSignIn, auth.OutcomeAllowed)
+	byHour[0].SignIns++
+	byDay[0].SignIns++
+	race(t, s, 10, nil, func(ctx context.Context, tx auth.Tx, _ int) error {
+		_, err := tx.CountActivity(ctx, one, "b", 9)
+		return err
+	})
+	look("all added up, by many")
+
+	update(t, s, func(tx auth.Tx) error {
+		retention := auth.DefaultRetention
+		_, err := tx.Sweep(ctx, hour.Add(retention.Activity+2*time.Hour), retention, 100)
+		return err
+	})
+	wantEqual(t, "after the sweep", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", hour, hour.Add(48*time.Hour), time.Hour)), byHour[2:])
+}
