@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 	"internal/certs":       {"internal/auth"},
 	"internal/accountsapi": {"internal/auth", "internal/web"},
 	"internal/adminapi":    {"internal/auth", "internal/password", "internal/web"},
-	"internal/pages":       {"internal/auth", "internal/web"},
+	"internal/ui":          {"internal/web"},
+	"internal/pages":       {"internal/auth", "internal/ui", "internal/web"},
 	"internal/server": {
 		"internal/accountsapi", "internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
