@@ -42,7 +42,8 @@ var mayImport = map[string][]string{
 	"internal/certs":          {"internal/auth"},
 	"internal/accountsapi":    {"internal/apidocs", "internal/auth", "internal/web"},
 	"internal/adminapi":       {"internal/apidocs", "internal/auth", "internal/password", "internal/web"},
-	"internal/pages":          {"internal/apidocs", "internal/auth", "internal/web"},
+	"internal/ui":             {"internal/web"},
+	"internal/pages":          {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
 	"internal/server": {
 		"internal/accountsapi", "internal/adminapi", "internal/apidocs", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/deliverability", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",

@@ -57,6 +57,7 @@ func run(m *testing.M) (code int) {
 	}
 	code = m.Run()
 	stopSharedDex()
+	stopBrowser()
 	for _, problem := range finishSuite() {
 		fmt.Fprintln(os.Stderr, "e2e: FAIL:", problem)
 		code = 1

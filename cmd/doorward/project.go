@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/adminapi"
+	"github.com/doorward/doorward/internal/auth"
 )
 
 type projectCmd struct {
@@ -55,7 +56,7 @@ func (c projectCreateCmd) Run(a *app, group *projectCmd) error {
 func printProject(w io.Writer, p adminapi.Project, more ...string) {
 	pairs(w, append([]string{"ID", p.ID, "Name", p.DisplayName, "Preset", p.Preset, "Created", timeText(p.CreatedAt)}, more...)...)
 	for _, key := range slices.Sorted(maps.Keys(p.Overrides)) {
-		fmt.Fprintf(w, "%s=%s\n", key, plain(p.Overrides[key]))
+		fmt.Fprintf(w, "%s=%s\n", key, plain(auth.ShownValue(p.Overrides[key])))
 	}
 }
 
@@ -151,6 +152,9 @@ func parseSettings(args []string) (map[string]string, error) {
 				return nil, usageError("setting " + key + ": " + err.Error())
 			}
 			value = strings.TrimRight(string(content), "\r\n")
+			if picture, ok := auth.ImageURL(content); ok {
+				value = picture
+			}
 		}
 		set[key] = value
 	}
@@ -178,7 +182,7 @@ func (c projectSettingsCmd) Run(a *app, group *projectCmd) error {
 			return err
 		}
 		return printList(a, list.Settings, "KEY VALUE SOURCE", func(s adminapi.ProjectSetting) []string {
-			value := s.Value
+			value := auth.ShownValue(s.Value)
 			if s.Secret && s.Set {
 				value = "(set)"
 			}

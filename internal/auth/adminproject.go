@@ -291,7 +291,7 @@ func (a *Admin) auditSettings(ctx context.Context, tx Tx, c Caller, change Proje
 		if settingsByKey[key].Secret() {
 			value = "(secret)"
 		}
-		detail = append(detail, key, value)
+		detail = append(detail, key, ShownValue(value))
 	}
 	for _, key := range change.Reset {
 		detail = append(detail, key, "(default)")

@@ -80,7 +80,9 @@ type Settings struct {
 	ResetPasswordURL string
 	InviteURL        string
 	Language         string
-	MailFrom         Email // "" for the server's
+	MailFrom         Email  // "" for the server's
+	AccentColor      string // #rrggbb, "" for the server's own
+	Logo             *Image // nil for none
 
 	MailDKIMSelectors []string // empty: the usual ones are tried
 
@@ -105,7 +107,7 @@ const (
 // Setting describes one setting: the same table feeds the CLI, the admin API and the console.
 type Setting struct {
 	Key      string
-	Type     string // bool, int, duration, enum, url, domain, list, permission, language, address, secret
+	Type     string // bool, int, duration, enum, url, domain, list, permission, language, address, color, image, secret
 	Range    string // what values it takes, for people
 	Default  string // of the documented preset
 	Hardened string // default of the hardened preset
@@ -191,6 +193,8 @@ var settingTable = []Setting{
 	urlSetting("resetPasswordURL", "the app's page that password reset links lead to", func(s *Settings) *string { return &s.ResetPasswordURL }),
 	urlSetting("inviteURL", "the app's page that invite links lead to", func(s *Settings) *string { return &s.InviteURL }),
 	{Key: "language", Type: "language", Range: "a BCP 47 tag", Default: "en", Hardened: "en", Help: "language of mails to users whose own is unknown", apply: applyLanguage},
+	{Key: "accentColor", Type: "color", Range: "a colour as #1a7f5a, or empty", Help: "colour of buttons and links on the hosted pages; text on it is black or white, whichever is easier to read", apply: applyAccentColor},
+	{Key: "logo", Type: "image", Range: "a data:image/…;base64,… URL of a PNG, JPEG, WebP or SVG of at most 32 KiB, or empty", Help: "logo on the hosted pages, shown in a square; `doorward project set PROJECT logo=@FILE` takes the picture itself", apply: applyLogo},
 	{Key: "mailFrom", Type: "address", Range: "an email address, or empty for the server's", Help: "sender of the project's mails; without an smtp of its own, only in the domain of the server's sender", apply: applyMailFrom},
 	listSetting("mailDkimSelectors", "", "", "names of the DKIM keys of the sender's domain, which the check of mail looks at, separated by commas; empty to try the usual ones", checkDKIMSelector, func(s *Settings) *[]string { return &s.MailDKIMSelectors }),
 	{Key: SettingSMTP, Type: "secret", Range: "smtp://user:password@host:port or smtps://…; empty for the server's", Help: "the project's own SMTP server; write-only", apply: checkSMTPForm},

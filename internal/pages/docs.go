@@ -11,6 +11,7 @@ import (
 
 	"github.com/doorward/doorward/internal/apidocs"
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/ui"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -22,7 +23,7 @@ type APIDocs struct {
 }
 
 // docsStylesheet is its path, which changes with its content.
-var docsStylesheet = "assets/api-docs-" + contentHash(apidocs.Styles) + ".css"
+var docsStylesheet = "assets/api-docs-" + ui.ContentHash(apidocs.Styles) + ".css"
 
 // docsPages serve what the documents of a project are, for whoever asks: they hold nothing but the project's id, name and address. They are in English, as
 // the document is; errors are in the reader's language.
@@ -59,11 +60,7 @@ func (p *Pages) docsRoutes(docs APIDocs) []web.Route {
 }
 
 func serveDocsStylesheet(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(apidocs.Styles) // fails only where the reader is gone
+	ui.ServeForever(w, "text/css; charset=utf-8", apidocs.Styles)
 	return nil
 }
 
@@ -101,9 +98,9 @@ func (d *docsPages) serve(v *visit, file docsFile, w http.ResponseWriter, r *htt
 }
 
 func (d *docsPages) page(p *auth.Project) ([]byte, error) {
-	base := d.basePath + "/" + string(p.ID)
+	base := d.site.Path("/" + string(p.ID))
 	return d.Document().Page(d.Site(p), apidocs.Links{
-		Stylesheet: d.basePath + "/" + docsStylesheet, OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
+		Stylesheet: d.site.Path("/" + docsStylesheet), OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
 	})
 }
 

@@ -50,7 +50,7 @@ func TestAnswers(t *testing.T) {
 // neededKeys are all messages that the pages can ask for.
 func neededKeys() []string {
 	keys := []string{
-		"dir", "resend.title", "resend.text", "resend.button", "resend.done.title", "resend.done.text", "reference.label", "email.label", "password.label", "password.rule",
+		"dir", "language.name", "language.label", "resend.title", "resend.text", "resend.button", "resend.done.title", "resend.done.text", "reference.label", "email.label", "password.label", "password.rule",
 		"password.short", "password.long", "error.origin.title", "error.origin.text",
 		"typed.text", "code.label", "code.rule", "error.code.title", "error.code.text", "error.code-missing.title", "error.code-missing.text",
 	}

@@ -2,9 +2,7 @@ package pages
 
 import (
 	"bytes"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -14,36 +12,22 @@ var (
 	//go:embed page.html.tmpl
 	pageSource   string
 	pageTemplate = template.Must(template.New("page").Parse(pageSource))
-
-	//go:embed pages.css
-	styles []byte
-	// stylesheet is its path, which changes with its content, so that caches may keep it for ever.
-	stylesheet = "assets/pages-" + contentHash(styles) + ".css"
 )
-
-func contentHash(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:8])
-}
-
-func serveStylesheet(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(styles) // fails only where the reader is gone
-	return nil
-}
 
 // view is what the template shows.
 type view struct {
-	Lang, Dir  string
-	Stylesheet string
-	Project    string // display name; "" where there is no such project
-	Heading    string
-	Text       []string // paragraphs
-	Form       *formView
-	Reference  *field // of an error: what an operator finds it by
+	Lang, Dir   string
+	Stylesheets []string
+	Icon        string
+	Project     string // display name; "" where there is no such project
+	Logo        string // path; "" where the project has none
+	Heading     string
+	Text        []string // paragraphs
+	Form        *formView
+	Reference   *field // of an error: what an operator finds it by
+
+	LanguageLabel, LanguageName string
+	Languages                   []languageLink // empty where the page cannot be opened again
 }
 
 // formView is a form; it has the parts of a link, or asks for an address.
@@ -57,6 +41,7 @@ type formView struct {
 	Button       string
 	PasswordRule string
 	MinLength    int
+	Language     string // that the reader has chosen, or ""
 }
 
 // field is an input, or what is shown, with its label.
@@ -65,12 +50,11 @@ type field struct{ Label, Value string }
 // textPage shows the messages key.title and key.text.
 func (v *visit) textPage(key string) view {
 	shown := view{
-		Lang: v.texts.lang, Dir: v.texts.get("dir"), Stylesheet: v.basePath + "/" + stylesheet,
+		Lang: v.texts.lang, Dir: v.texts.get("dir"), Stylesheets: []string{v.site.Asset("ui.css")}, Icon: v.site.Asset("icon.svg"),
 		Heading: v.texts.get(key + ".title"), Text: []string{v.texts.get(key + ".text")},
+		LanguageLabel: v.texts.get("language.label"), LanguageName: v.texts.get("language.name"),
 	}
-	if v.project != nil {
-		shown.Project = v.project.DisplayName
-	}
+	v.brand(&shown)
 	return shown
 }
 
@@ -102,9 +86,13 @@ func (v *visit) resendPage(key, problem string) view {
 }
 
 // action is the page's path without the query.
-func (v *visit) action() string { return v.basePath + "/" + string(v.project.ID) + "/" + v.page.name }
+func (v *visit) action() string { return v.site.Path("/" + string(v.project.ID) + "/" + v.page.name) }
 
 func (v *visit) writePage(w http.ResponseWriter, status int, shown view) error {
+	if shown.Form != nil {
+		shown.Form.Language = v.language
+	}
+	shown.Languages = v.languageLinks(shown.Form)
 	var page bytes.Buffer
 	if err := pageTemplate.Execute(&page, shown); err != nil {
 		return fmt.Errorf("render page %s: %w", v.page.name, err)

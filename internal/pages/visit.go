@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/ui"
 	"github.com/doorward/doorward/internal/web"
 )
 
@@ -46,6 +47,9 @@ type visit struct {
 	texts   *texts
 	project *auth.Project // nil before it is found
 	form    form          // as submitted, or as the link fills it in
+
+	request  *http.Request
+	language string // that the reader has chosen, or ""
 }
 
 // show answers GET and HEAD: the form, with what the link carried in hidden fields. It only reads (P8).
@@ -69,13 +73,14 @@ func (v *visit) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := v.findProject(r); err != nil {
 		return err
 	}
-	if err := v.checkOrigin(r); err != nil {
+	if err := v.site.CheckOrigin(r); err != nil {
 		return err
 	}
-	fields, err := readForm(w, r)
+	fields, err := ui.ReadForm(w, r, ui.FormRules{})
 	if err != nil {
 		return err
 	}
+	v.chooseLanguage(fields.Get(fieldLanguage))
 	if v.page.resend && fields.Get(fieldSend) != "" {
 		return v.resend(w, r, fields.Get(fieldEmail))
 	}
@@ -110,6 +115,7 @@ func (v *visit) findProject(r *http.Request) error {
 		return err
 	}
 	v.project, v.texts = project, chooseTexts(r, project.Settings.Language)
+	v.chooseLanguage(r.URL.Query().Get(fieldLanguage))
 	web.SetProject(r.Context(), string(project.ID))
 	return nil
 }

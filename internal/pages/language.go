@@ -1,0 +1,43 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// fieldLanguage is the language that the reader has chosen, in the query and in forms; without it the browser's counts.
+const fieldLanguage = "lang"
+
+// languageLink leads to the same page in another language.
+type languageLink struct {
+	Lang, Name, URL string
+	Current         bool
+}
+
+// chooseLanguage shows the visit in a language that the reader asked for, if there are messages in it.
+func (v *visit) chooseLanguage(lang string) {
+	if t, ok := textsByLanguage[lang]; ok {
+		v.texts, v.language = t, lang
+	}
+}
+
+// languageLinks are those of a page that can be opened again in another language: one that a link leads to, or its form after a try.
+func (v *visit) languageLinks(form *formView) []languageLink {
+	query := url.Values{}
+	switch {
+	case v.request.Method != http.MethodPost:
+		query = v.request.URL.Query()
+	case form != nil && form.Code != "":
+		query.Set(fieldCode, form.Code)
+		query.Set(fieldUser, form.User)
+	default:
+		return nil
+	}
+	links := make([]languageLink, 0, len(languages))
+	for _, lang := range languages {
+		query.Set(fieldLanguage, lang)
+		path := v.site.Path(v.request.URL.EscapedPath())
+		links = append(links, languageLink{lang, textsByLanguage[lang].get("language.name"), path + "?" + query.Encode(), lang == v.texts.lang})
+	}
+	return links
+}
