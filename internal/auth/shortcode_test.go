@@ -278,7 +278,7 @@ func TestTypedCodesAtRest(t *testing.T) {
 	f := typedFlows[2]
 	h := prepared(t, f)
 	typed, link, _ := h.issued(f)
-	_, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
+	_, _, err := h.admin.RotateMasterKey(h.ctx, h.operator(), func(int) {})
 	h.must(err)
 	_, err = h.admin.PruneMasterKeys(h.ctx, h.operator())
 	h.must(err)

@@ -86,15 +86,6 @@ func wantDescribed(t *testing.T, page answered, id string) {
 	}
 }
 
-func hasAttribute(node *html.Node, name string) bool {
-	for _, a := range node.Attr {
-		if a.Key == name {
-			return true
-		}
-	}
-	return false
-}
-
 // TestTypedCodesTellNothing: a wrong code is answered the same for an address without an account, also after more tries than a code has.
 func TestTypedCodesTellNothing(t *testing.T) {
 	for _, f := range typedFlows() {
