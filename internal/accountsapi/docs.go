@@ -46,6 +46,8 @@ func Postman(project string) apidocs.Collection {
 			{Name: "callBackUri", Value: "http://localhost/callback", Description: "On the project's list of callback URLs."},
 			{Name: "providerSession", Description: "Filled by the request that begins a sign-in at a provider."},
 			{Name: "providerCode", Description: "The code that the browser came back with from the provider."},
+			{Name: "signInCode", Description: "The code that the app was called back with from the hosted sign-in page."},
+			{Name: "codeVerifier", Description: "Whose SHA-256 the app sent its user to that page with (PKCE)."},
 			{Name: "mfaEnrollmentId", Description: "Filled by the request that begins to add a second factor."},
 			{Name: "mfaPendingCredential", Description: "Filled by a sign-in that waits for a second factor."},
 			{Name: "mfaCode", Description: "Six digits of an authenticator app."},
@@ -59,7 +61,7 @@ func Postman(project string) apidocs.Collection {
 			"oobCode": `"{{oobCode}}"`, "uid": `"{{oobUid}}"`, "providerId": `"{{providerId}}"`, "callBackUri": `"{{callBackUri}}"`, "sessionId": `"{{providerSession}}"`,
 			"code": `"{{providerCode}}"`, "mfaEnrollmentId": `"{{mfaEnrollmentId}}"`, "mfaPendingCredential": `"{{mfaPendingCredential}}"`, "credential": `{{passkeyCredential}}`,
 		},
-		Folders: []apidocs.Folder{accountFolder, mailFolder, providerFolder, secondFactorFolder, adminFolder},
+		Folders: []apidocs.Folder{accountFolder, mailFolder, providerFolder, hostedFolder, secondFactorFolder, adminFolder},
 	}
 }
 
@@ -130,6 +132,14 @@ var providerFolder = apidocs.Folder{
 		}},
 		{Operation: "linkIDP", Needs: []string{"idToken", "providerSession", "providerCode"}, After: keep("providerCode", "''")},
 		{Operation: "unlink", Needs: []string{"idToken", "providerId"}},
+	},
+}
+
+var hostedFolder = apidocs.Folder{
+	Name:        "What needs the hosted sign-in page",
+	Description: "Needs callBackUri, the codeVerifier that the sign-in was begun with, and the code of the answer in signInCode. It works once, within a minute.",
+	Steps: []apidocs.Step{
+		{Operation: "signInCode", Needs: []string{"signInCode", "codeVerifier"}, Body: map[string]string{"code": `"{{signInCode}}"`, "codeVerifier": `"{{codeVerifier}}"`}, After: keepAccount},
 	},
 }
 

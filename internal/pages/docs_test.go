@@ -49,7 +49,7 @@ func TestDocsPage(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8", "Content-Language": "en", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 	} {
 		if got := page.header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/backup"
+	"github.com/doorward/doorward/internal/fileowner"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/sqlstore"
 	"github.com/doorward/doorward/internal/token"
@@ -165,11 +166,14 @@ func removeLock(lock *os.File) {
 	}
 }
 
-// createNew makes a private file, and gives what tells it from any other that may bear its name later.
+// createNew makes a private file, the directory's owner's where root makes it, and gives what tells it from any other that may bear its name later.
 func createNew(path string) (os.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := fileowner.KeepNew(file, filepath.Dir(path)); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(path))
 	}
 	info, err := file.Stat()
 	return info, errors.Join(err, file.Close())

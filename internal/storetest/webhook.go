@@ -93,7 +93,7 @@ func testWebhookDeliveries(t *testing.T, s auth.Store) {
 	wantEqual(t, "after the user is gone", list(auth.DeliveryFilter{}), []string{"msg_3", "msg_2", "leased", "event"})
 	n := 0
 	update(t, s, func(tx auth.Tx) (err error) {
-		n, err = tx.Sweep(ctx, now, auth.Retention{Webhooks: 90 * time.Second, Codes: time.Hour, Sessions: time.Hour, Mail: time.Hour}, 100)
+		n, err = tx.Sweep(ctx, now, auth.Retention{Webhooks: 90 * time.Second, Codes: time.Hour, Sessions: time.Hour, Mail: time.Hour, Activity: 24 * time.Hour}, 100)
 		return err
 	})
 	wantEqual(t, "after the sweep", list(auth.DeliveryFilter{}), nil) // those without a date are older still
