@@ -65,9 +65,11 @@ func (p *Page) direct(dir string) {
 func (p *Page) checkLoad() {
 	p.t.Helper()
 	shift := Evaluate[float64](p, `new Promise(done => {
-		const observer = new PerformanceObserver(() => {})
+		let sum = 0
+		const add = list => list.forEach(s => { sum += s.hadRecentInput ? 0 : s.value })
+		const observer = new PerformanceObserver(list => add(list.getEntries()))
 		observer.observe({type: "layout-shift", buffered: true})
-		requestAnimationFrame(() => requestAnimationFrame(() => done(observer.takeRecords().reduce((sum, s) => sum + (s.hadRecentInput ? 0 : s.value), 0))))
+		requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(observer.takeRecords()); done(sum) })))
 	})`)
 	if shift > 0 {
 		p.t.Errorf("%s: the layout shifts by %v", p.URL(), shift)
