@@ -372,8 +372,8 @@ func (c *checker) insist(ctx context.Context, a *Account) bool {
 	return false
 }
 
-// drainLimit is longer than the lease of a mail whose worker was killed.
-const drainLimit = 4 * time.Minute
+// drainLimit is longer than the lease of a mail whose worker was killed, and than the pause after a sixth try (5m20s): there is no time for more tries while mail servers are away.
+const drainLimit = 7 * time.Minute
 
 // settledFacts reads the database, where drained is set once the outbox is empty.
 func (a *Arena) settledFacts(ctx context.Context, db Database, drained bool) (Facts, error) {
