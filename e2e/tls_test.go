@@ -30,9 +30,9 @@ func tlsServer(t *testing.T, port string, o serverOptions) *server {
 	return ownServer(t, o)
 }
 
-// handshake connects to a server under a name, and gives the certificate that it shows.
+// handshake connects to a server under a name, and gives the certificate that it shows, which may have to be ordered first.
 func handshake(s *server, name string, roots *x509.CertPool) (*x509.Certificate, error) {
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 2 * time.Second}, Config: &tls.Config{ServerName: name, RootCAs: roots}}
+	dialer := &tls.Dialer{Config: &tls.Config{ServerName: name, RootCAs: roots}}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	conn, err := dialer.DialContext(ctx, "tcp", s.addr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/doorward/doorward/internal/secret"
@@ -188,25 +189,40 @@ func (a *Admin) RotateMasterKey(ctx context.Context, c Caller, progress func(don
 
 // sealedByOthers tells whether any value is sealed with another key.
 func (a *Admin) sealedByOthers(ctx context.Context, key string) (bool, error) {
-	for _, kind := range SealedKinds() {
-		var last SealedValue
-		for {
-			values, err := a.store.ListSealed(ctx, kind, last, 500)
-			if err != nil {
-				return false, err
-			}
-			if len(values) == 0 {
-				break
-			}
-			for _, v := range values {
-				if id, err := secret.KeyID(v.Sealed); err != nil || id != key {
-					return true, nil
-				}
-				last = v
-			}
+	for v, err := range a.sealedValues(ctx) {
+		if err != nil {
+			return false, err
+		}
+		if id, err := secret.KeyID(v.Sealed); err != nil || id != key {
+			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// sealedValues gives all that is sealed. It ends with the first error.
+func (a *Admin) sealedValues(ctx context.Context) iter.Seq2[SealedValue, error] {
+	return func(yield func(SealedValue, error) bool) {
+		for _, kind := range SealedKinds() {
+			var last SealedValue
+			for {
+				values, err := a.store.ListSealed(ctx, kind, last, 500)
+				if err != nil {
+					yield(SealedValue{}, err)
+					return
+				}
+				if len(values) == 0 {
+					break
+				}
+				for _, v := range values {
+					if !yield(v, nil) {
+						return
+					}
+					last = v
+				}
+			}
+		}
+	}
 }
 
 func (a *Admin) reseal(ctx context.Context, kind SealedKind, newID string, progress func(int)) (int, error) {
@@ -253,24 +269,15 @@ func (a *Admin) PruneMasterKeys(ctx context.Context, c Caller) ([]string, error)
 		return nil, err
 	}
 	used := map[string]bool{a.keyring.Current(): true, a.keyring.Staged(): true}
-	for _, kind := range SealedKinds() {
-		var last SealedValue
-		for {
-			values, err := a.store.ListSealed(ctx, kind, last, 500)
-			if err != nil {
-				return nil, err
-			}
-			if len(values) == 0 {
-				break
-			}
-			for _, v := range values {
-				id, err := secret.KeyID(v.Sealed)
-				if err != nil {
-					return nil, err
-				}
-				used[id], last = true, v
-			}
+	for v, err := range a.sealedValues(ctx) {
+		if err != nil {
+			return nil, err
 		}
+		id, err := secret.KeyID(v.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		used[id] = true
 	}
 	var removed []string
 	for _, id := range a.keyring.IDs() {

@@ -94,8 +94,8 @@ func newestFirst(files []File) []File {
 	return files
 }
 
-// ahead is how far clocks may be apart.
-const ahead = time.Hour
+// Ahead is how far clocks may be apart: what is later than now by more was made while one was wrong (P53).
+const Ahead = time.Hour
 
 // Scheduled gives those of the files that the server of this host made by itself, the newest first. Those that are later than now by more than an hour are given apart: they were made
 // while a clock was wrong, so that they neither are the newest nor count among those to keep (P53).
@@ -103,7 +103,7 @@ func Scheduled(files []File, host string, now time.Time) (own, future []File) {
 	for _, f := range files {
 		switch {
 		case !f.Scheduled || f.Host != plainHost(host):
-		case f.At.Sub(now) > ahead:
+		case f.At.Sub(now) > Ahead:
 			future = append(future, f)
 		default:
 			own = append(own, f)

@@ -61,7 +61,7 @@ func Newest(ctx context.Context, p Place, now time.Time) (string, error) {
 			return "", fmt.Errorf("%s has backups of several servers, as %s and %s; name one file", p, files[0].Host, f.Host)
 		}
 	}
-	if files[0].At.Sub(now) > ahead {
+	if files[0].At.Sub(now) > Ahead {
 		return "", fmt.Errorf("the newest by its name, %s, is of a time that has not come by this machine's clock (%s): a clock was wrong, and it may be older than others; name one file", files[0].Name, now.UTC().Format(time.RFC3339))
 	}
 	return files[0].Name.String(), nil

@@ -15,14 +15,20 @@ import (
 	"github.com/doorward/doorward/internal/sqlstore"
 )
 
-func exportCapsule(t *testing.T, i *Instance, lock backup.Lock) []byte {
+// defaultOperator is an operator who calls about the default project.
+func defaultOperator(t *testing.T, i *Instance) auth.Caller {
 	t.Helper()
 	p, err := i.Service.Project(t.Context(), auth.DefaultProject)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return i.Service.LocalOperator(auth.Caller{Project: p})
+}
+
+func exportCapsule(t *testing.T, i *Instance, lock backup.Lock) []byte {
+	t.Helper()
 	var file bytes.Buffer
-	if _, err := i.ExportProject(t.Context(), i.Service.LocalOperator(auth.Caller{Project: p}), &file, lock); err != nil {
+	if _, err := i.ExportProject(t.Context(), defaultOperator(t, i), &file, lock); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
@@ -155,17 +161,13 @@ func TestDamagedCapsule(t *testing.T) {
 // doubled is a capsule of the default project with a row twice: its import breaks off half-way.
 func doubled(t *testing.T, i *Instance, lock backup.Lock) []byte {
 	t.Helper()
-	p, err := i.Service.Project(t.Context(), auth.DefaultProject)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file bytes.Buffer
 	sealed, err := lock.Seal(&file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := &capsuleWriter{file: sealed, engine: "sqlite", host: "localhost"}
-	err = i.Admin.ExportProject(t.Context(), i.Service.LocalOperator(auth.Caller{Project: p}), out.begin, func(r auth.ProjectRow) error {
+	err = i.Admin.ExportProject(t.Context(), defaultOperator(t, i), out.begin, func(r auth.ProjectRow) error {
 		if r.Table == "signing_keys" {
 			return errors.Join(out.row(r), out.row(r))
 		}

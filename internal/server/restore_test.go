@@ -564,24 +564,31 @@ func TestRestoredFileIsItsOwn(t *testing.T) {
 	}
 }
 
-// TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
-func TestBackupBeforeMigration(t *testing.T) {
-	t.Parallel()
-	const old = 8
-	c := on(t, "postgres")
+// onSchema gives an empty database of an older schema, with a master key beside it.
+func onSchema(t *testing.T, engine string, schema int64) (Config, *sqlstore.Store) {
+	t.Helper()
+	c := on(t, engine)
 	if err := openDataDir(c.DataDir); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand); err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: old, Filling: true})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: schema, Filling: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, store
+}
+
+// TestBackupBeforeMigration: a database of an older schema is backed up as it is, and comes back under the newest schema.
+func TestBackupBeforeMigration(t *testing.T) {
+	t.Parallel()
+	const old = 8
+	c, store := onSchema(t, "postgres", old)
 	retired, _ := sqlstore.TableNamed("retired_projects")
 	projects, _ := sqlstore.TableNamed("projects")
-	err = store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
+	err := store.UpdateRows(t.Context(), func(_ auth.Tx, w *sqlstore.RowWriter) error {
 		_, first := w.Put(t.Context(), retired, []sqlstore.Row{{"gone", int64(1)}}, sqlstore.Refuse)
 		_, second := w.Put(t.Context(), projects, []sqlstore.Row{{"shop", "Shop", "documented", "{}", nil, nil, int64(1), int64(1), int64(1)}}, sqlstore.Refuse)
 		return errors.Join(first, second)
@@ -653,17 +660,7 @@ func TestRestoreWhoseLastAnswerIsLost(t *testing.T) {
 func TestKeysAreTriedBeforeTheMigration(t *testing.T) {
 	t.Parallel()
 	const old = 8
-	c := on(t, "sqlite")
-	if err := openDataDir(c.DataDir); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := secret.OpenKeyring(c.MasterKeyFile, c.Rand); err != nil {
-		t.Fatal(err)
-	}
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: c.Database, Schema: old, Filling: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, store := onSchema(t, "sqlite", old)
 	foreign, _, err := secret.OpenKeyring(filepath.Join(t.TempDir(), "master.key"), c.Rand)
 	if err != nil {
 		t.Fatal(err)

@@ -101,7 +101,7 @@ func (s *schedule) due(ctx context.Context) (bool, error) {
 func (s *schedule) older(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.newest == nil || now.Sub(s.newest.At) >= s.config.Every || s.newest.At.Sub(now) > time.Hour
+	return s.newest == nil || now.Sub(s.newest.At) >= s.config.Every || s.newest.At.Sub(now) > backup.Ahead
 }
 
 func (s *schedule) list(ctx context.Context) (own, future []backup.File, err error) {
@@ -256,7 +256,7 @@ func (s *schedule) Collect(metrics chan<- prometheus.Metric) {
 	if s.newest != nil {
 		at, size = float64(s.newest.At.Unix()), float64(s.newest.Size)
 		// Of one from the future, after the clock was set right, the age says nothing (P53).
-		if age := s.instance.config.Clock().Sub(s.newest.At); age < s.config.Every+BackupGrace(s.config.Every) && age >= -time.Hour {
+		if age := s.instance.config.Clock().Sub(s.newest.At); age < s.config.Every+BackupGrace(s.config.Every) && age >= -backup.Ahead {
 			overdue = 0
 		}
 	}

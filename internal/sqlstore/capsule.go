@@ -81,7 +81,7 @@ func makeRoom(ctx context.Context, q *querier, p auth.ProjectID) error {
 	return nil
 }
 
-// isImport is the condition for the row of a project $1 that $2 holds; $2 ” is any.
+// isImport is the condition for the row of a project $1 that $2 holds; an empty $2 is any.
 const isImport = `id = $1 AND preset = $3 AND ($2 = '' OR display_name = $2)`
 
 // holdImport goes on only while $2 holds the import: by a write, so that it and the change that makes the project visible, whose outcome may not be known yet, cannot both happen.

@@ -157,25 +157,31 @@ func TestDatabaseThatIsFilledIsRefused(t *testing.T) {
 	}
 }
 
+// changeThatWaits has begun a change that creates the project in-between once goOn is closed, and says then what came of it.
+func changeThatWaits(t *testing.T, s *sqlstore.Store) (goOn chan<- struct{}, result <-chan error) {
+	t.Helper()
+	begun, wait, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		tries := 0
+		done <- s.Update(t.Context(), func(tx auth.Tx) error {
+			if tries++; tries == 1 {
+				close(begun)
+				<-wait
+			}
+			return tx.CreateProject(t.Context(), auth.Project{ID: "in-between", CreatedAt: noon})
+		})
+	}()
+	<-begun
+	return wait, done
+}
+
 // A change that runs when the database closes, and commits afterwards, is in what a serializable snapshot reads, or the change or the snapshot fails: it is
 // never acknowledged and missing.
 func TestClosingMissesNoChange(t *testing.T) {
 	url := pgtest.URL(t)
 	server, mover := openStore(t, url), openStore(t, url)
 	storetest.Fill(t, server, "one")
-	begun, closed := make(chan struct{}), make(chan struct{})
-	result := make(chan error, 1)
-	go func() {
-		tries := 0
-		result <- server.Update(t.Context(), func(tx auth.Tx) error {
-			if tries++; tries == 1 {
-				close(begun)
-				<-closed
-			}
-			return tx.CreateProject(t.Context(), auth.Project{ID: "in-between", CreatedAt: noon})
-		})
-	}()
-	<-begun
+	goOn, result := changeThatWaits(t, server)
 	mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingClosed)
 	snapshot, err := mover.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
 	if err != nil {
@@ -185,7 +191,7 @@ func TestClosingMissesNoChange(t *testing.T) {
 	if marks, err := snapshot.Marks(t.Context()); err != nil || marks[sqlstore.MarkMoving].Value != sqlstore.MovingClosed {
 		t.Fatal(marks, err)
 	}
-	close(closed)
+	close(goOn)
 	change := <-result
 	projects, _ := sqlstore.TableNamed("projects")
 	seen := false
@@ -205,19 +211,7 @@ func TestClosingMissesNoChange(t *testing.T) {
 func TestClosedSnapshotMissesNoChange(t *testing.T) {
 	url := pgtest.URL(t)
 	server, mover := openStore(t, url), openStore(t, url)
-	begun, read := make(chan struct{}), make(chan struct{})
-	result := make(chan error, 1)
-	go func() {
-		tries := 0
-		result <- server.Update(t.Context(), func(tx auth.Tx) error {
-			if tries++; tries == 1 {
-				close(begun)
-				<-read
-			}
-			return tx.CreateProject(t.Context(), auth.Project{ID: "in-between", CreatedAt: noon})
-		})
-	}()
-	<-begun
+	goOn, result := changeThatWaits(t, server)
 	mark(t, mover, sqlstore.MarkMoving, sqlstore.MovingClosed)
 	snapshot, err := mover.Snapshot(t.Context(), sqlstore.SnapshotOptions{Serializable: true})
 	if err != nil {
@@ -231,7 +225,7 @@ func TestClosedSnapshotMissesNoChange(t *testing.T) {
 	if err := errors.Join(err, snapshot.Close()); err != nil {
 		t.Fatal(err)
 	}
-	close(read)
+	close(goOn)
 	if err := <-result; err == nil && rows == 0 {
 		t.Error("a change was acknowledged that the snapshot misses")
 	} else if !errors.Is(err, sqlstore.ErrMoving) {
