@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
@@ -14,6 +15,7 @@ type page struct {
 	name     string // last segment of its path, and prefix of its messages
 	password bool   // its form asks for a new password
 	resend   bool   // a new mail can be had from the page itself
+	flow     bool   // it is a step to a signed-in user, and no link's target
 	do       func(context.Context, *auth.Service, auth.Caller, form) error
 	// doTyped is do with the short code of the mail; nil where its mail has none.
 	doTyped func(context.Context, *auth.Service, auth.Caller, form) error
@@ -49,7 +51,8 @@ type visit struct {
 	form    form          // as submitted, or as the link fills it in
 
 	request  *http.Request
-	language string // that the reader has chosen, or ""
+	language string     // that the reader has chosen, or ""
+	reopen   url.Values // of the answer to a form: the query that its page can be opened again with; nil for none
 }
 
 // show answers GET and HEAD: the form, with what the link carried in hidden fields. It only reads (P8).
