@@ -22,8 +22,8 @@ type APIDocs struct {
 	Site       func(*auth.Project) apidocs.Site
 }
 
-// docsStylesheet is its path, which changes with its content.
-var docsStylesheet = "assets/api-docs-" + ui.ContentHash(apidocs.Styles) + ".css"
+// DocsStylesheet is the path of [apidocs.Styles] below the public URL, without a slash before it. It changes with the content.
+var DocsStylesheet = "assets/api-docs-" + ui.ContentHash(apidocs.Styles) + ".css"
 
 // docsPages serve what the documents of a project are, for whoever asks: they hold nothing but the project's id, name and address. They are in English, as
 // the document is; errors are in the reader's language.
@@ -51,7 +51,7 @@ var docsFiles = []docsFile{
 
 func (p *Pages) docsRoutes(docs APIDocs) []web.Route {
 	d := &docsPages{Pages: p, APIDocs: docs}
-	routes := []web.Route{{Method: http.MethodGet, Pattern: "/" + docsStylesheet, Name: "docs.stylesheet", Handler: serveDocsStylesheet}}
+	routes := []web.Route{{Method: http.MethodGet, Pattern: "/" + DocsStylesheet, Name: "docs.stylesheet", Handler: serveDocsStylesheet}}
 	for _, file := range docsFiles {
 		serve := func(v *visit, w http.ResponseWriter, r *http.Request) error { return d.serve(v, file, w, r) }
 		routes = append(routes, web.Route{Method: http.MethodGet, Pattern: "/{project}/" + file.name, Name: file.name, Handler: p.handler(page{name: file.name}, serve)})
@@ -100,7 +100,7 @@ func (d *docsPages) serve(v *visit, file docsFile, w http.ResponseWriter, r *htt
 func (d *docsPages) page(p *auth.Project) ([]byte, error) {
 	base := d.site.Path("/" + string(p.ID))
 	return d.Document().Page(d.Site(p), apidocs.Links{
-		Stylesheet: d.site.Path("/" + docsStylesheet), OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
+		Stylesheet: d.site.Path("/" + DocsStylesheet), OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
 	})
 }
 
