@@ -1,13 +1,13 @@
 package console
 
 import (
+	"compress/gzip"
 	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/doorward/doorward/internal/apidocs"
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/ui"
 )
 
 // APIDocs is what the pages about the APIs are made of. All fields are needed.
@@ -56,7 +56,7 @@ func signUpExample(baseURL, project string) string {
 	return strings.Join(append(command, "-H 'Content-Type: application/json'", `-d '{"email": "ada@example.com", "password": "a long password of your own"}'`), " \\\n  ")
 }
 
-// adminAPI shows the admin API's own page. Its frame is that of the API pages, not the console's.
+// adminAPI shows the admin API's own page. Its frame is that of the API pages, not the console's; nothing in it is secret.
 func (v *visit) adminAPI() error {
 	page, err := v.Docs.Admin().Page(v.Docs.AdminSite, apidocs.Links{Stylesheet: v.site.Path(v.Docs.Stylesheet), OpenAPI: v.site.Path("/admin/v1/openapi.json")})
 	if err != nil {
@@ -65,8 +65,14 @@ func (v *visit) adminAPI() error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", "en")
-	h.Set("Content-Length", strconv.Itoa(len(page)))
-	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write(page) // fails only where the reader is gone
+	h.Set("Vary", "Accept-Encoding")
+	if !ui.AcceptsGzip(v.r) {
+		_, _ = v.w.Write(page) // fails only where the reader is gone
+		return nil
+	}
+	h.Set("Content-Encoding", "gzip")
+	zipped := gzip.NewWriter(v.w)
+	_, _ = zipped.Write(page) // likewise
+	_ = zipped.Close()
 	return nil
 }

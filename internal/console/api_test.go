@@ -1,6 +1,10 @@
 package console
 
 import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -19,7 +23,16 @@ func TestAPI(t *testing.T) {
 	if a := r.get("/console/projects/closed/api").wantPage(200, "is off"); strings.Contains(a.Body.String(), "/closed/docs") {
 		t.Error("a page is linked that is not there")
 	}
-	r.get("/console/instance/api").wantPage(200, "Toy API", "List toys", "OpenAPI document")
+	const page = "/console/instance/api"
+	plain := r.get(page).wantPage(200, "Toy API", "List toys", "OpenAPI document")
+	req := httptest.NewRequest(http.MethodGet, page, nil)
+	req.Header.Set("Accept-Encoding", "gzip")
+	zipped := r.do(req)
+	reader, err := gzip.NewReader(zipped.Body)
+	r.must(err)
+	if text, err := io.ReadAll(reader); err != nil || string(text) != plain.Body.String() || zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Header().Get("Vary") != "Accept-Encoding" {
+		t.Errorf("compressed: %v, %d bytes, headers %v", err, len(text), zipped.Header())
+	}
 }
 
 func TestSignUpExample(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/doorward/doorward/internal/apidocs"
@@ -88,7 +87,7 @@ func (d *docsPages) serve(v *visit, file docsFile, w http.ResponseWriter, r *htt
 		h.Set("Content-Disposition", `attachment; filename="`+string(v.project.ID)+`.postman_collection.json"`)
 	}
 	body := text.plain
-	if acceptsGzip(r) {
+	if ui.AcceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		body = text.zipped
 	}
@@ -108,20 +107,6 @@ func (d *docsPages) openAPI(p *auth.Project) ([]byte, error) { return d.Document
 
 func (d *docsPages) postman(p *auth.Project) ([]byte, error) {
 	return d.Document().Postman(d.Site(p), d.Collection(string(p.ID)))
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3) as far as gzip goes.
-func acceptsGzip(r *http.Request) bool {
-	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
-		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			continue
-		}
-		value, weighted := strings.CutPrefix(strings.ToLower(strings.TrimSpace(weight)), "q=")
-		q, err := strconv.ParseFloat(value, 64)
-		return !weighted || (err == nil && q > 0)
-	}
-	return false
 }
 
 // docsCache keeps what was made, plain and compressed: making one takes some milliseconds, and everybody may ask. It is empty at first.
