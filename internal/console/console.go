@@ -19,6 +19,7 @@ type Options struct {
 	PublicURL *url.URL // no trailing slash; paths in the pages begin with its path (P12)
 	// Caller gives who calls about the project, which may be nil, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
+	Docs   APIDocs
 }
 
 // Console is the operators' console. It is safe for concurrent use.
@@ -38,6 +39,11 @@ func allPages() []page {
 	return slices.Concat(
 		projectsPages(),
 		overviewPages(),
+		settingsPages(),
+		keysPages(),
+		rolesPages(),
+		auditPages(),
+		apiPages(),
 	)
 }
 
