@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// PurposeSignOut is the purpose of the form token, made with the session's token, of every form that is sent to /{project}/sign-out.
-const PurposeSignOut = "sign-out"
-
 // maxStep bounds what a step's cookie holds, in bytes: browsers keep 4096 with the name.
 const maxStep = 3800
 
