@@ -63,7 +63,8 @@ func (a *account) writeTab(w http.ResponseWriter, status int) error {
 }
 
 func (a *account) writeSections(w http.ResponseWriter, status int, sections ...section) error {
-	shown := a.flowView("account." + a.tab.name)
+	shown := a.textPage("account." + a.tab.name)
+	shown.Text = nil
 	signOut := a.formTo("/"+pageSignOut, ui.PurposeSignOut)
 	signOut.Button, signOut.Quiet = a.texts.get("account.sign-out"), true
 	shown.Account = &accountView{
