@@ -150,7 +150,7 @@ func (v *visit) errorPage(a answer) view {
 		return v.resendPage("error."+a.key, "")
 	}
 	shown := v.textPage("error." + a.key)
-	if a.again && !v.page.flow {
+	if a.again && v.texts.has(v.page.name+".again") {
 		shown.Text = append(shown.Text, v.texts.get(v.page.name+".again"))
 	}
 	if v.page.flow {

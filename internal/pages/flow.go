@@ -189,9 +189,28 @@ func (f *flowForm) tell(problem typed) *flowForm {
 	case i < 0:
 		f.Problem = problem.text
 	default:
-		f.Inputs[i].Problem, f.Inputs[i].Focus = problem.text, true
+		for at := range f.Inputs {
+			f.Inputs[at].Focus = at == i
+		}
+		f.Inputs[i].Problem = problem.text
 	}
 	return f
+}
+
+// tellForms says it in the form of a page that has the field, or in the first where none has.
+func tellForms(parts []part, problem typed) {
+	var forms []*flowForm
+	for _, p := range parts {
+		if p.Form != nil {
+			forms = append(forms, p.Form)
+		}
+	}
+	at := slices.IndexFunc(forms, func(f *flowForm) bool {
+		return slices.ContainsFunc(f.Inputs, func(in flowInput) bool { return in.Name == problem.field }) || f.Ceremony != "" && problem.field == fieldCredential
+	})
+	if len(forms) > 0 {
+		forms[max(at, 0)].tell(problem)
+	}
 }
 
 // readForm reads a form of newForm's, and the destination in it. secret is that of the cookie which came along.

@@ -29,6 +29,7 @@ var flowKeys = []string{
 	"sign-up.button", "sign-up.password", "sign-up.have", "sign-up.done.title", "sign-up.done.text", "forgot-password.title", "forgot-password.text",
 	"forgot-password.button", "forgot-password.done.title", "forgot-password.done.text", "setup.title", "setup.text", "setup.again",
 	"error.form.title", "error.form.text", "error.stale.title", "error.stale.text", "error.password-empty.title", "error.password-empty.text",
+	"error.taken-already.title", "error.taken-already.text", "error.name.title", "error.name.text",
 }
 
 // tab is a browser's tab without script: it keeps cookies, follows redirects within the site, and fills in forms by their buttons.

@@ -21,6 +21,7 @@ const (
 	pageSignUp   = "sign-up"
 	pageForgot   = "forgot-password"
 	pageSignOut  = "sign-out"
+	pageSetup    = "setup"
 
 	fieldSecret = "password" // an existing password; fieldPassword is a new one
 	fieldAgain  = "again"    // in the query: sign in although somebody is signed in
@@ -47,7 +48,20 @@ func (p *Pages) flowRoutes() []web.Route {
 	add(http.MethodPost, pageSecond, (*visit).submitSecond)
 	add(http.MethodGet, pageEnroll, (*visit).showEnroll)
 	add(http.MethodPost, pageEnroll, (*visit).submitEnroll)
+	add(http.MethodPost, pagePasskey, (*visit).submitPasskey)
+	add(http.MethodPost, pagePasskey+optionsSuffix, (*visit).passkeyOptions)
+	add(http.MethodPost, pageSecond+optionsSuffix, (*visit).secondOptions)
+	add(http.MethodPost, pageEnroll+optionsSuffix, (*visit).enrollOptions)
+	add(http.MethodPost, pageProvider, (*visit).submitProvider)
+	add(http.MethodGet, pageCallback, (*visit).finishProvider)
+	add(http.MethodPost, pageCallback, (*visit).relayProvider)
+	add(http.MethodGet, pageSignUp, (*visit).showSignUp)
+	add(http.MethodPost, pageSignUp, (*visit).submitSignUp)
+	add(http.MethodGet, pageForgot, (*visit).showForgot)
+	add(http.MethodPost, pageForgot, (*visit).submitForgot)
 	add(http.MethodPost, pageSignOut, (*visit).submitSignOut)
+	add(http.MethodGet, pageSetup, (*visit).showSetup)
+	add(http.MethodPost, pageSetup, (*visit).submitSetup)
 	return routes
 }
 
@@ -94,7 +108,27 @@ func (v *visit) signInView(w http.ResponseWriter, r *http.Request, d destination
 			flowInput{Name: fieldEmail, Type: "email", Label: v.texts.get("email.label"), Value: email, Autocomplete: "username", Focus: problem.text == "" && email == ""},
 			flowInput{Name: fieldSecret, Type: "password", Label: v.texts.get("flow.password"), Autocomplete: "current-password", Focus: problem.text != ""})
 		f.Button = v.texts.get("sign-in.button")
-		add(part{Form: f.tell(problem)})
+		add(part{Form: f})
+	}
+	if v.service.PasskeysOnPages(v.project) {
+		f := v.newForm(pagePasskey, secret, d)
+		f.hide(fieldSession, "")
+		f.Button, f.Quiet = v.texts.get("sign-in.passkey"), true
+		add(part{Form: v.ceremony(f, "get", pagePasskey)})
+	}
+	providers, err := v.service.SignInProviders(r.Context(), v.project)
+	if err != nil {
+		return view{}, err
+	}
+	for _, id := range providers {
+		f := v.newForm(pageProvider, secret, d)
+		f.hide(fieldProvider, id)
+		f.Button, f.Quiet = v.texts.with("sign-in.provider", "provider", providerName(id)), true
+		add(part{Form: f})
+	}
+	tellForms(shown.Parts, problem)
+	if len(shown.Parts) == 0 {
+		shown.Parts = []part{{Note: &note{"warn", v.texts.get("sign-in.none")}}}
 	}
 	shown.Parts = append(shown.Parts, part{Away: v.signInLinks(d)})
 	return shown, nil
@@ -103,6 +137,12 @@ func (v *visit) signInView(w http.ResponseWriter, r *http.Request, d destination
 // signInLinks lead to what else can be done where somebody could sign in.
 func (v *visit) signInLinks(d destination) []away {
 	var links []away
+	if v.project.Settings.PasswordProvider {
+		links = append(links, away{URL: v.flowURL(pageForgot, d), Label: v.texts.get("flow.forgot")})
+	}
+	if v.signUpOpen() {
+		links = append(links, away{URL: v.flowURL(pageSignUp, d), Label: v.texts.get("flow.sign-up")})
+	}
 	return append(links, v.goBack(d)...)
 }
 

@@ -64,23 +64,19 @@ func (v *visit) secondView(w http.ResponseWriter, r *http.Request, d destination
 		f.Button = v.texts.get("flow.confirm")
 		shown.Parts = append(shown.Parts, part{Form: f})
 	}
+	if has(auth.FactorPasskey) && v.service.PasskeysOnPages(v.project) {
+		f := v.newForm(pageSecond, secret, d)
+		f.Button, f.Quiet = v.texts.get("sign-in/second-factor.passkey"), len(shown.Parts) > 0
+		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "get", pageSecond)}, part{NoScript: v.texts.get("flow.passkey.script")})
+	}
 	recovery := v.newForm(pageSecond, secret, d,
 		flowInput{Name: fieldRecovery, Type: "text", Label: v.texts.get("flow.recovery"), Autocomplete: "off", Mode: "text", Class: "mono"})
 	recovery.Foldable, recovery.Button, recovery.Quiet = v.texts.get("flow.recovery.use"), v.texts.get("flow.recovery.button"), true
 	shown.Parts = append(shown.Parts, part{Form: recovery})
 	recovery.Open = problem.field == fieldRecovery
-	for _, p := range shown.Parts {
-		tellIn(p.Form, problem)
-	}
+	tellForms(shown.Parts, problem)
 	shown.Parts = append(shown.Parts, part{Away: append([]away{{URL: v.flowURL(pageSignIn, d, fieldAgain, "1"), Label: v.texts.get("flow.other")}}, v.goBack(d)...)})
 	return shown, nil
-}
-
-// tellIn says what was wrong in the form that has the field, if it is this one.
-func tellIn(f *flowForm, problem typed) {
-	if f != nil && slices.ContainsFunc(f.Inputs, func(in flowInput) bool { return in.Name == problem.field }) {
-		f.tell(problem)
-	}
 }
 
 // codeInput takes the code that an app shows.
@@ -108,7 +104,7 @@ func (v *visit) submitSecond(w http.ResponseWriter, r *http.Request) error {
 	if auth.CodeOf(err) == auth.CodeInvalidPendingCredential { // this was one try too many
 		return v.beginAnew(w, d)
 	}
-	return v.again(w, r, d, factorProblem(err, proof.RecoveryCode != ""), func(problem typed) (view, error) { return v.secondView(w, r, d, waiting, problem) })
+	return v.again(w, r, d, passkeyProblem(factorProblem(err, proof.RecoveryCode != "")), func(problem typed) (view, error) { return v.secondView(w, r, d, waiting, problem) })
 }
 
 // factorProblem ties a wrong or missing code to the field that it was typed into.
@@ -153,7 +149,14 @@ func (v *visit) enrollView(w http.ResponseWriter, r *http.Request, d destination
 	app := v.newForm(pageEnroll, secret, d)
 	app.hide(fieldKind, string(auth.FactorTOTP))
 	app.Button = v.texts.get("sign-in/enroll.app")
-	shown.Parts = append(shown.Parts, part{Form: app.tell(problem)})
+	shown.Parts = append(shown.Parts, part{Form: app})
+	if v.service.PasskeysOnPages(v.project) {
+		f := v.newForm(pageEnroll, secret, d)
+		f.hide(fieldFactor, "")
+		f.Button, f.Quiet = v.texts.get("sign-in/enroll.passkey"), true
+		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "create", pageEnroll)}, part{NoScript: v.texts.get("flow.passkey.script")})
+	}
+	tellForms(shown.Parts, problem)
 	shown.Parts = append(shown.Parts, part{Away: append([]away{{URL: v.flowURL(pageSignIn, d, fieldAgain, "1"), Label: v.texts.get("flow.other")}}, v.goBack(d)...)})
 	return shown, nil
 }
@@ -219,7 +222,7 @@ func (v *visit) confirmFactor(w http.ResponseWriter, r *http.Request, d destinat
 	case auth.CodeOf(err) == auth.CodeInvalidPendingCredential:
 		return v.beginAnew(w, d)
 	case err != nil && len(proof.Credential) > 0:
-		return v.again(w, r, d, err, func(problem typed) (view, error) { return v.enrollView(w, r, d, problem) })
+		return v.again(w, r, d, passkeyProblem(err), func(problem typed) (view, error) { return v.enrollView(w, r, d, problem) })
 	case err != nil:
 		return v.again(w, r, d, factorProblem(err, false), func(problem typed) (view, error) { return v.appView(w, r, d, proof.ID, problem) })
 	case enrolled.Tokens == nil || enrolled.Tokens.BrowserToken == "":
