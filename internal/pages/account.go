@@ -17,14 +17,11 @@ import (
 const (
 	pageAccount = "account"
 
-	fieldDo       = "do"     // which deed a form asks for
-	fieldNotice   = "notice" // in the query: which deed was done
-	fieldName     = "name"   // of the user, or of a new passkey
-	fieldPicture  = "picture"
-	fieldProvider = "provider"
-	fieldApp      = "app"     // the name of a new authenticator app
-	fieldSession  = "session" // the one to end
-	fieldConfirm  = "confirm" // the account's name, typed
+	fieldDo      = "do"     // which deed a form asks for
+	fieldNotice  = "notice" // in the query: which deed was done
+	fieldPicture = "picture"
+	fieldApp     = "app"     // the name of a new authenticator app
+	fieldConfirm = "confirm" // the account's name, typed
 )
 
 // accountTab is one of the account pages.
@@ -80,7 +77,7 @@ func (p *Pages) accountRoutes() []web.Route {
 		add(http.MethodGet, tab.path, tab.name+".show", tab.serve((*account).show))
 		add(http.MethodPost, tab.path, tab.name+".submit", tab.serve((*account).submit))
 		if tab.name == "factors" {
-			add(http.MethodPost, factorOptions, tab.name+".options", tab.serve((*account).options))
+			add(http.MethodPost, tab.path+optionsSuffix, tab.name+".options", tab.serve((*account).options))
 		}
 	}
 	add(http.MethodGet, "/account/ended", "ended.show", (*visit).showEnded)
@@ -143,7 +140,7 @@ func (a *account) options(w http.ResponseWriter, r *http.Request) error {
 	if a.sent != "add-passkey" {
 		return notFound()
 	}
-	return a.writeOptions(w, r)
+	return a.beginPasskey(w, r)
 }
 
 // readDeed takes the form that was sent, if this browser has it from this page.
@@ -189,9 +186,10 @@ func (a *account) done(w http.ResponseWriter, notice string) error {
 	return seeOther(w, a.address(a.tab.path, url.Values{fieldNotice: {notice}}))
 }
 
-// notices are the values of fieldNotice, each with a message account.notice.{value}; nothing else of the query is shown.
-var notices = []string{
-	"profile", "email-asked", "email-changed", "verification", "password-mail", "linked", "unlinked", "factor-added", "factor-removed", "session-ended", "sessions-ended",
+// notices are the values of fieldNotice, each with a message account.notice.{value}, and how they are shown; nothing else of the query is.
+var notices = map[string]string{
+	"profile": "good", "email-asked": "good", "email-changed": "good", "verification": "good", "password-mail": "good", "linked": "good", "link-taken": "bad", "link-failed": "bad",
+	"unlinked": "good", "factor-added": "good", "factor-removed": "good", "session-ended": "good", "sessions-ended": "good",
 }
 
 // endings are what can end with the session.

@@ -2,17 +2,12 @@ package pages
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 )
-
-// factorOptions is where the script asks for the options of a new passkey.
-const factorOptions = "/account/factors/options"
 
 func noFactors(p *auth.Project) bool { return p.Settings.SecondFactor == auth.SecondFactorOff }
 
@@ -25,7 +20,10 @@ func (a *account) factors() ([]section, error) {
 	fresh := may != auth.CodeRecentSignInRequired
 	list := section{ID: "list", Heading: a.texts.get("account.factors.heading"), Text: []string{a.texts.get("account.factors.text")}}
 	for _, f := range factors {
-		one := row{Title: f.Name, Badge: a.texts.get("account.factors." + string(f.Kind)), Facts: []fact{a.when("account.factors.added", f.ConfirmedAt)}}
+		one := row{Title: f.Name, Facts: []fact{a.when("account.factors.added", f.ConfirmedAt)}}
+		if kind := a.texts.get("account.factors." + string(f.Kind)); kind != f.Name {
+			one.Badge = kind
+		}
 		if !f.LastUsedAt.IsZero() {
 			one.Facts = append(one.Facts, a.when("account.sessions.used", f.LastUsedAt))
 		}
@@ -62,10 +60,7 @@ func (a *account) addSections() []section {
 	if a.service.PasskeysOnPages(a.project) {
 		passkey := add("add-passkey", fieldName, "passkey")
 		passkey.NeedsScript = true
-		f := passkey.Parts[0].Form
-		f.hide(fieldFactor, "")
-		f.hide(fieldCredential, "")
-		f.Ceremony, f.Options, f.Trouble = "create", a.address(factorOptions, nil), a.texts.get("account.problem.passkey")
+		a.ceremony(passkey.Parts[0].Form, "create", "account/factors").hide(fieldFactor, "")
 		sections = append(sections, passkey)
 	}
 	return sections
@@ -103,19 +98,13 @@ func (a *account) confirmApp(w http.ResponseWriter, r *http.Request) error {
 	return a.enrolled(w, enrolled, err)
 }
 
-// writeOptions begins to add a passkey.
-func (a *account) writeOptions(w http.ResponseWriter, r *http.Request) error {
+// beginPasskey begins to add a passkey, for the page's module.
+func (a *account) beginPasskey(w http.ResponseWriter, r *http.Request) error {
 	e, err := a.service.BeginEnrollment(r.Context(), a.who, auth.EnrollmentParams{Kind: auth.FactorPasskey, Name: a.fields.Get(fieldName)})
 	if err != nil {
 		return err
 	}
-	answer, err := json.Marshal(map[string]any{"options": json.RawMessage(e.PasskeyCreation), fieldFactor: e.ID})
-	if err != nil {
-		return fmt.Errorf("options of a passkey: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(answer) // fails only where the reader is gone
-	return nil
+	return writeOptions(w, e.PasskeyCreation, map[string]string{fieldFactor: string(e.ID)})
 }
 
 func (a *account) addPasskey(w http.ResponseWriter, r *http.Request) error {

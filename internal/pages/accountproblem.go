@@ -9,28 +9,27 @@ import (
 
 // accountProblems are the messages about forms of the account pages whose words fit nowhere else, and the fields that they are about.
 var accountProblems = map[auth.Code]struct{ field, key string }{
-	auth.CodeWrongPassword:           {fieldSecret, "current"},
-	auth.CodeEmailInUse:              {fieldEmail, "taken"},
-	auth.CodeNotFound:                {"", "gone"},
-	auth.CodeLastWayIn:               {"", "last-way"},
-	auth.CodeIdentityInUse:           {"", "identity-taken"},
-	auth.CodeProviderNotConfigured:   {"", "provider"},
-	auth.CodeInvalidProviderResponse: {"", "provider"},
-	auth.CodeInvalidSecondFactorCode: {fieldTyped, "code"},
-	auth.CodeInvalidPasskey:          {"", "passkey"},
-	auth.CodePasskeysNotSetUp:        {"", "passkey"},
-	auth.CodeSecondFactorNotFound:    {"", "gone"},
-	auth.CodeSecondFactorLimit:       {"", "limit"},
-	auth.CodeLastSecondFactor:        {"", "last-factor"},
+	auth.CodeWrongPassword:           {fieldSecret, "account.problem.current"},
+	auth.CodeEmailInUse:              {fieldEmail, "account.problem.taken"},
+	auth.CodeNotFound:                {"", "account.problem.gone"},
+	auth.CodeLastWayIn:               {"", "account.problem.last-way"},
+	auth.CodeProviderNotConfigured:   {"", "account.notice.link-failed"},
+	auth.CodeInvalidProviderResponse: {"", "account.notice.link-failed"},
+	auth.CodeInvalidSecondFactorCode: {fieldTyped, "account.problem.code"},
+	auth.CodeInvalidPasskey:          {"", "account.problem.passkey"},
+	auth.CodePasskeysNotSetUp:        {"", "account.problem.passkey"},
+	auth.CodeSecondFactorNotFound:    {"", "account.problem.gone"},
+	auth.CodeSecondFactorLimit:       {"", "account.problem.limit"},
+	auth.CodeLastSecondFactor:        {"", "account.problem.last-factor"},
 }
 
 // accountArguments are those of CodeInvalidArgument, by the domain's names of fields.
 var accountArguments = map[string]struct{ field, key string }{
-	"name":        {fieldName, "long"},
-	"displayName": {fieldName, "long"},
-	"picture":     {fieldPicture, "picture"},
-	"confirm":     {fieldConfirm, "confirm"},
-	"code":        {fieldTyped, "code"}, // none was typed
+	"name":        {fieldName, "account.problem.long"},
+	"displayName": {fieldName, "account.problem.long"},
+	"picture":     {fieldPicture, "account.problem.picture"},
+	"confirm":     {fieldConfirm, "account.problem.confirm"},
+	"code":        {fieldTyped, "account.problem.code"}, // none was typed
 }
 
 // tell notes what was wrong with the form that was sent, so that it is shown there. Where the user could do nothing about it, told is false.
@@ -41,11 +40,11 @@ func (a *account) tell(w http.ResponseWriter, r *http.Request, err error) (statu
 	case auth.CodeInvalidArgument:
 		own, ok = accountArguments[auth.AsError(err).Field]
 	case auth.CodeConflict:
-		own.key, ok = "last-operator", a.sent == "delete" && a.project.ID == auth.ConsoleProject
+		own.key, ok = "account.problem.last-operator", a.sent == "delete" && a.project.ID == auth.ConsoleProject
 	}
 	switch {
 	case ok:
-		status, a.problem = http.StatusUnprocessableEntity, typed{a.texts.get("account.problem." + own.key), own.field}
+		status, a.problem = http.StatusUnprocessableEntity, typed{a.texts.get(own.key), own.field}
 	case as.retry:
 		a.visit.form.password = a.fields.Get(fieldPassword) // whose rule is said
 		status, a.problem = as.status, typed{a.errorText(as), as.field}

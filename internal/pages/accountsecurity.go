@@ -1,10 +1,12 @@
 package pages
 
 import (
-	"cmp"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/web"
 )
 
 func (a *account) security() ([]section, error) {
@@ -64,7 +66,14 @@ func (a *account) providerSection() (section, error) {
 	if err != nil {
 		return list, err
 	}
+	offered, err := a.service.SignInProviders(a.request.Context(), a.project)
+	if err != nil {
+		return list, err
+	}
 	for _, way := range ways {
+		if len(way.Identities) == 0 && !slices.Contains(offered, way.ProviderID) {
+			continue
+		}
 		one := row{Title: providerName(way.ProviderID)}
 		for _, identity := range way.Identities {
 			one.Badge = a.texts.get("account.providers.linked")
@@ -96,9 +105,33 @@ func (a *account) unlink(w http.ResponseWriter, r *http.Request) error {
 	return a.done(w, "unlinked")
 }
 
-func (a *account) link(w http.ResponseWriter, r *http.Request) error { return notFound() }
+// link begins to link an account at a provider; finishLink ends it. Between them the cookie of the step says whose account it is for.
+func (a *account) link(w http.ResponseWriter, r *http.Request) error {
+	return a.goToProvider(w, r, a.fields.Get(fieldProvider), destination{next: a.localPath(a.address(a.tab.path, nil))}, url.Values{fieldUser: {string(a.user.ID)}})
+}
 
-// providerNames are those of the providers that everybody knows; the others are shown by their ids.
-var providerNames = map[string]string{"google.com": "Google", "facebook.com": "Facebook", "github.com": "GitHub", "microsoft.com": "Microsoft", "apple.com": "Apple"}
-
-func providerName(id string) string { return cmp.Or(providerNames[id], id) }
+// finishLink takes the answer of a provider. What comes of it is told by the account's page: this address has the provider's code.
+func (v *visit) finishLink(w http.ResponseWriter, r *http.Request, user string, answer auth.ProviderSignInParams, d destination) error {
+	c, _, ok, err := v.signedIn(r)
+	if err != nil {
+		return err
+	}
+	if u, _ := c.User(); !ok || string(u.ID) != user { // somebody else has signed in meanwhile
+		return v.beginAnew(w, d)
+	}
+	notice := "linked"
+	switch _, err := v.service.LinkProvider(r.Context(), c, answer); auth.CodeOf(err) {
+	case "":
+	case auth.CodeRecentSignInRequired:
+		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1"))
+	case auth.CodeIdentityInUse:
+		web.SetError(r.Context(), err)
+		notice = "link-taken"
+	case auth.CodeInvalidProviderResponse, auth.CodeProviderNotConfigured, auth.CodeUnavailable:
+		web.SetError(r.Context(), err)
+		notice = "link-failed"
+	default:
+		return err
+	}
+	return seeOther(w, v.address("/account/security", url.Values{fieldNotice: {notice}}))
+}

@@ -21,7 +21,7 @@ type accountView struct {
 	User      row // who is signed in, with the form to sign out
 	TabsLabel string
 	Tabs      []tabLink
-	Notice    string
+	Notice    *note  // of the deed that led here
 	Problem   string // of a form that is not on the page
 	Sections  []section
 }
@@ -91,12 +91,13 @@ func (a *account) tabLinks() (links []tabLink) {
 }
 
 // notice tells of the deed that led here.
-func (a *account) notice() string {
+func (a *account) notice() *note {
 	word := a.request.URL.Query().Get(fieldNotice)
-	if a.request.Method == http.MethodPost || !slices.Contains(notices, word) {
-		return ""
+	kind, ok := notices[word]
+	if a.request.Method == http.MethodPost || !ok {
+		return nil
 	}
-	return a.texts.get("account.notice." + word)
+	return &note{kind, a.texts.get("account.notice." + word)}
 }
 
 // form makes one of the page's forms; where it is the one that was sent, it says what was wrong with it.
