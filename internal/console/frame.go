@@ -8,7 +8,7 @@ import (
 )
 
 // frames are documents that pages show in a frame of no origin.
-var frames = template.Must(template.New("").ParseFS(templateFiles, "html/frames/*.html"))
+var frames = template.Must(template.New("").ParseFS(templateFiles, "html/_preview.html"))
 
 // renderFrame answers with a document for a frame, that may hold what others wrote.
 func (v *visit) renderFrame(name string, status int, data any) error {
