@@ -4,11 +4,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/doorward/doorward/internal/accountsapi"
 	"github.com/doorward/doorward/internal/adminapi"
+	"github.com/doorward/doorward/internal/console"
 	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/pages"
 	"github.com/doorward/doorward/internal/web"
@@ -22,6 +24,7 @@ func (s *Server) newHandler() http.Handler {
 	hosts := accountsapi.Hosts{Domain: s.config.Domain}
 	accounts := accountsapi.New(accountsapi.Options{Service: s.instance.Service, Hosts: hosts})
 	hosted := pages.New(pages.Options{Service: s.instance.Service, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, APIDocs: s.apiDocs()})
+	operators := console.New(console.Options{Admin: s.instance.Admin, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller})
 	admin := adminapi.New(adminapi.Options{Admin: s.instance.Admin, Links: mail.Links})
 
 	everywhere := []web.Mount{
@@ -31,7 +34,7 @@ func (s *Server) newHandler() http.Handler {
 	}
 	onBareHosts := append([]web.Mount{
 		{Prefix: "/admin/v1", Handler: s.surface("admin", admin.Handler())},
-		{Prefix: "", Handler: s.surface("pages", web.NewRouter(append(accounts.WellKnown(), hosted.Routes()...), writeError))},
+		{Prefix: "", Handler: s.surface("pages", web.NewRouter(slices.Concat(accounts.WellKnown(), hosted.Routes(), operators.Routes()), writeError))},
 	}, everywhere...)
 
 	nothing := s.surface("none", web.NewRouter(nil, writeError))

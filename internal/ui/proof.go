@@ -13,6 +13,9 @@ import (
 // FieldToken is the name of the hidden field that holds a form's token.
 const FieldToken = "formToken"
 
+// PurposeSignOut is what the token of the form that ends a browser's session is for; all pages have that form.
+const PurposeSignOut = "sign-out"
+
 // CheckOrigin refuses forms that another site sends (P39), with a *web.Error of status 403. Our own no-referrer makes browsers send "Origin: null" with our own
 // forms (Fetch standard, section "append a request Origin header"), and over plain HTTP without Sec-Fetch-Site beside it. That is let through: where a cookie is
 // at stake, CheckToken decides as well, and elsewhere whoever could forge the form needs the code that is in it.

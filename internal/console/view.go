@@ -1,0 +1,180 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/ui"
+	"github.com/doorward/doorward/internal/web"
+)
+
+//go:embed html/*.html
+var templateFiles embed.FS
+
+// templates are the pages, each within the layout, by the names of their files.
+var templates = mustParseTemplates()
+
+var templateFunctions = template.FuncMap{
+	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"instant": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"join":    strings.Join,
+}
+
+// mustParseTemplates panics where a template does not parse, since they are part of the program. Names that begin with an underscore are parts for all pages.
+func mustParseTemplates() map[string]*template.Template {
+	common := template.Must(template.New("").Funcs(templateFunctions).ParseFS(templateFiles, "html/_*.html"))
+	files, err := templateFiles.ReadDir("html")
+	if err != nil {
+		panic(fmt.Sprintf("console: templates: %v", err))
+	}
+	all := map[string]*template.Template{}
+	for _, file := range files {
+		if name := strings.TrimSuffix(file.Name(), ".html"); !strings.HasPrefix(name, "_") {
+			all[name] = template.Must(template.Must(common.Clone()).ParseFS(templateFiles, path.Join("html", file.Name())))
+		}
+	}
+	return all
+}
+
+// view is what a page's template sees.
+type view struct {
+	visit *visit
+
+	Title      string
+	Stylesheet string
+	Scripts    []string // modules
+	Icon       string
+	Operator   string
+	Project    *auth.Project // nil on pages about the instance
+	Menu       []menuPart
+	Notice     string
+	Problem    *problem // what was wrong with the form
+	Token      string   // of the page's forms
+	SignOut    string   // the token of that form
+	Data       any
+}
+
+// menuPart is a list of entries under a heading.
+type menuPart struct {
+	Heading string
+	Entries []menuEntry
+}
+
+type menuEntry struct {
+	Label, URL string
+	Current    bool
+}
+
+// The rooms, in the menu's order. Those of no page yet are left out of the menu.
+const (
+	roomProjects  = "Projects"
+	roomOperators = "Operators"
+	roomInstance  = "Instance"
+
+	roomOverview  = "Overview"
+	roomUsers     = "Users"
+	roomRoles     = "Roles"
+	roomProviders = "Sign-in methods"
+	roomMail      = "Mail"
+	roomWebhooks  = "Webhooks"
+	roomKeys      = "Keys and tokens"
+	roomSettings  = "Settings"
+	roomAudit     = "Audit log"
+	roomAPI       = "API"
+)
+
+var (
+	instanceRooms = []string{roomProjects, roomOperators, roomInstance}
+	projectRooms  = []string{roomOverview, roomUsers, roomRoles, roomProviders, roomMail, roomWebhooks, roomKeys, roomSettings, roomAudit, roomAPI}
+	// consoleRooms are those that the instance's own project has: its users are in the room for operators.
+	consoleRooms = []string{roomOverview, roomMail, roomSettings, roomAudit}
+)
+
+// Href is the path of a page about the project, from its segments.
+func (v view) Href(segments ...string) string { return v.visit.projectPath(segments...) }
+
+// Root is the path of a page of the console, from its segments.
+func (v view) Root(segments ...string) string { return v.visit.path(segments...) }
+
+// Asset is the path of one of ui's assets.
+func (v view) Asset(name string) string { return v.visit.site.Asset(name) }
+
+// Value is what a field shows: what was submitted where that was refused, else what is so now.
+func (v view) Value(name, now string) string { return v.visit.value(name, now) }
+
+// Checked tells whether a check box is to be checked, in the same way.
+func (v view) Checked(name string, now bool) bool {
+	if v.visit.fields != nil && v.Problem != nil {
+		return v.visit.fields.Has(name)
+	}
+	return now
+}
+
+// Wrong gives the attributes that tie a field to what was wrong with it.
+func (v view) Wrong(field string) template.HTMLAttr {
+	if v.Problem == nil || v.Problem.Field != field {
+		return ""
+	}
+	return `aria-invalid="true" aria-describedby="problem"` // no part of it comes from outside
+}
+
+// render answers with a page: its template, its heading, and what it shows.
+func (v *visit) render(name, title string, data any) error {
+	shown := view{
+		visit: v, Title: title, Stylesheet: v.site.Asset("ui.css"), Icon: v.site.Asset("icon.svg"), Operator: v.caller.OperatorName(), Project: v.caller.Project,
+		Menu: v.menu(), Notice: v.page.notices[v.query(fieldNotice)], Problem: v.problem, Data: data,
+	}
+	if v.session != "" {
+		shown.Token, shown.SignOut = ui.FormToken(v.session, v.formPurpose()), ui.FormToken(v.session, ui.PurposeSignOut)
+	}
+	status := http.StatusOK
+	if v.problem != nil {
+		status, shown.Notice, v.problem.Reference = v.problem.Status, "", web.RequestID(v.r.Context())
+	}
+	var text bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&text, "layout", shown); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", "en")
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(text.Bytes()) // fails only where the reader is gone
+	return nil
+}
+
+// menu is the way around. Whoever is not known to be an operator sees none.
+func (v *visit) menu() []menuPart {
+	if v.caller.OperatorName() == "" {
+		return nil
+	}
+	parts := []menuPart{{"Doorward", v.entries(instanceRooms)}}
+	switch {
+	case v.caller.Project == nil:
+	case v.caller.Project.ID == auth.ConsoleProject:
+		parts = append(parts, menuPart{v.caller.Project.DisplayName, v.entries(consoleRooms)})
+	default:
+		parts = append(parts, menuPart{v.caller.Project.DisplayName, v.entries(projectRooms)})
+	}
+	return parts
+}
+
+func (v *visit) entries(rooms []string) []menuEntry {
+	var entries []menuEntry
+	for _, room := range rooms {
+		for _, p := range v.pages {
+			if p.entry && p.room == room {
+				target := strings.Replace(p.path, "{project}", v.r.PathValue("project"), 1)
+				entries = append(entries, menuEntry{Label: room, URL: v.site.Path(root + target), Current: v.page.room == room})
+			}
+		}
+	}
+	return entries
+}
