@@ -41,7 +41,8 @@ var mayImport = map[string][]string{
 	"internal/webhook":        {"internal/auth", "internal/outbox", "internal/publicnet"},
 	"internal/certs":          {"internal/auth"},
 	"internal/accountsapi":    {"internal/apidocs", "internal/auth", "internal/web"},
-	"internal/adminapi":       {"internal/apidocs", "internal/auth", "internal/password", "internal/web"},
+	"internal/userfile":       {"internal/auth", "internal/password", "internal/web"},
+	"internal/adminapi":       {"internal/apidocs", "internal/auth", "internal/userfile", "internal/web"},
 	"internal/ui":             {"internal/web"},
 	"internal/pages":          {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
 	"internal/console":        {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 		"internal/accountsapi", "internal/adminapi", "internal/apidocs", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/console", "internal/deliverability", "internal/fileowner", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/dbcopy", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/userfile", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/dbcopy", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},

@@ -112,7 +112,7 @@ func (c *Client) ImportUsers(ctx context.Context, project string, o ImportOption
 		query.Set("dryRun", "true")
 	}
 	if o.HashConfig != nil {
-		head, err := json.Marshal(HashConfigLine{*o.HashConfig})
+		head, err := json.Marshal(HashConfigLine{HashConfig: *o.HashConfig})
 		if err != nil {
 			return ImportReport{}, fmt.Errorf("encode hashConfig: %w", err)
 		}

@@ -300,14 +300,18 @@ func (a *Admin) changeImport(ctx context.Context, p ProjectID, id UserImportID, 
 	return notFound(err, "there is no such import")
 }
 
-// WorkImports does what the oldest import of the instance waits for; holder is this process. Another process may be at it: then it does nothing.
-func (a *Admin) WorkImports(ctx context.Context, holder string) error {
+// WorkImports does what the oldest import of the instance waits for. Another process may be at it: then it does nothing.
+func (a *Admin) WorkImports(ctx context.Context) error {
 	i, err := a.store.NextUserImport(ctx)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look for imports: %w", err)
+	}
+	holder, err := a.newID()
+	if err != nil {
+		return err
 	}
 	if err := a.holdImports(ctx, holder); errors.Is(err, ErrConflict) {
 		return nil
@@ -328,14 +332,14 @@ func (a *Admin) holdImports(ctx context.Context, holder string) error {
 }
 
 func (a *Admin) workImport(ctx context.Context, holder string, i UserImport) error {
-	p, err := a.store.GetProject(ctx, i.Project)
-	if errors.Is(err, ErrNotFound) { // deleted just now
+	p, err := a.HostedProject(ctx, i.Project)
+	if CodeOf(err) == CodeProjectNotFound { // deleted just now
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("import: project: %w", err)
 	}
-	c := Caller{Project: &p, actor: i.Actor, name: i.ActorID, Addr: i.Addr}
+	c := Caller{Project: p, actor: i.Actor, name: i.ActorID, Addr: i.Addr}
 	step := a.importNext
 	if i.State == ImportChecking {
 		i.Done, i.Report, i.Refused = 0, ImportReport{}, 0 // a dry run begins anew after a restart
