@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"internal/adminapi":       {"internal/apidocs", "internal/auth", "internal/userfile", "internal/web"},
 	"internal/ui":             {"internal/web"},
 	"internal/pages":          {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
-	"internal/console":        {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
+	"internal/console":        {"internal/apidocs", "internal/auth", "internal/ui", "internal/userfile", "internal/web"},
 	"internal/server": {
 		"internal/accountsapi", "internal/adminapi", "internal/apidocs", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/console", "internal/deliverability", "internal/fileowner", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",

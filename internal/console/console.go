@@ -38,6 +38,9 @@ func allPages() []page {
 	return slices.Concat(
 		projectsPages(),
 		overviewPages(),
+		usersPages(),
+		importPages(),
+		operatorsPages(),
 	)
 }
 
