@@ -19,6 +19,7 @@ type Options struct {
 	PublicURL *url.URL // no trailing slash; paths in the pages begin with its path (P12)
 	// Caller gives who calls about the project, which may be nil, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
+	Docs   APIDocs
 }
 
 // Console is the operators' console. It is safe for concurrent use.
@@ -41,6 +42,11 @@ func allPages() []page {
 		usersPages(),
 		importPages(),
 		operatorsPages(),
+		settingsPages(),
+		keysPages(),
+		rolesPages(),
+		auditPages(),
+		apiPages(),
 	)
 }
 

@@ -36,7 +36,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, clock: authtest.NewClock(time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC))}
 	config := authtest.Config(t, r.clock.Now)
 	r.admin = auth.NewAdmin(auth.NewService(config))
-	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller}))
+	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller, Docs: testDocs}))
 	r.must(r.admin.EnsureConsole(t.Context(), r.operator()))
 	r.session = r.signIn()
 	return r

@@ -121,7 +121,7 @@ func (v *visit) removeOperator() error {
 	if err != nil {
 		return err
 	}
-	if v.field("confirm") != confirmation(o.User) {
+	if v.field("confirm") != typedName(o.User) {
 		return badField("confirm", "what you typed is not the operator's address")
 	}
 	if err := v.Admin.DeleteOperator(v.r.Context(), v.caller, string(o.ID)); err != nil {

@@ -499,7 +499,7 @@ func (v *visit) deleteUser() error {
 	if err != nil {
 		return err
 	}
-	if v.field("confirm") != confirmation(u) {
+	if v.field("confirm") != typedName(u) {
 		return badField("confirm", "what you typed is not the user's address")
 	}
 	if err := v.Admin.DeleteUser(v.r.Context(), v.caller, u.ID); err != nil {
@@ -508,10 +508,10 @@ func (v *visit) deleteUser() error {
 	return v.back(v.projectPath("users"), "deleted")
 }
 
-func confirmation(u auth.User) string { return cmp.Or(string(u.Email), string(u.ID)) }
+func typedName(u auth.User) string { return cmp.Or(string(u.Email), string(u.ID)) }
 
 // Confirmation is what has to be typed before the user is deleted.
-func (u userRow) Confirmation() string { return confirmation(u.User) }
+func (u userRow) Confirmation() string { return typedName(u.User) }
 
 // boxes are check boxes for roles.
 type boxes struct {
