@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -177,34 +175,12 @@ func TestImportUsage(t *testing.T) {
 		{"hash config without firebase", "", []string{"-", "--hash-config", writeFile(t, "h", firebaseJSON)}, exitUsage, "--format firebase"},
 		{"hash config that is none", "", []string{"-", "--format", "firebase", "--hash-config", writeFile(t, "h", "nonsense")}, exitUsage, "neither what Firebase's console shows"},
 		{"document that breaks off", `{"users": [{"localId":"a","email":"a@example.com"}`, []string{"-", "--format", "firebase"}, exitFailed, "in the middle"},
-		{"endless line", strings.Repeat("x", maxUserLine+2), []string{"-"}, exitFailed, "line 1 is longer than 1 MiB"},
+		{"endless line", strings.Repeat("x", 1<<20+2), []string{"-"}, exitFailed, "line 1 is longer than 1 MiB"},
 		{"no such project", manyUsers(1), []string{"-", "--project", "nowhere"}, exitNotFound, "no such project"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			c.try(test.stdin, append([]string{"import"}, test.args...)...).wantFailure(t, test.code, test.want)
 		})
-	}
-}
-
-func TestUserLines(t *testing.T) {
-	t.Parallel()
-	lines, err := newUserLines(strings.NewReader("\n  {\"a\":1}  \r\n\n{\"b\":2}"), adminapi.FormatDoorward)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got bytes.Buffer
-	for {
-		line, number, err := lines.next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&got, "%d %s;", number, line)
-	}
-	if want := `2 {"a":1};4 {"b":2};`; got.String() != want {
-		t.Errorf("got %s, want %s", got.String(), want)
 	}
 }
