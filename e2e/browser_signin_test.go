@@ -243,7 +243,8 @@ func waitPath(t *testing.T, page *browser.Page, end string) {
 // TestBrowserAppSignIn: an app gets its user back from the page, by password and by a real provider, and by its own wish without one.
 func TestBrowserAppSignIn(t *testing.T) {
 	t.Parallel()
-	p, d := branded(t), sharedDex(t)
+	p := branded(t)
+	d := ownDex(t, "6h", p.srv.publicURL+"/"+p.id+"/sign-in/callback")
 	p.useDex(t, dexID, d, nil)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "<!doctype html><title>App</title><link rel=icon href=data:,><h1>The app: %s</h1>", strings.Join([]string{r.FormValue("state"), r.FormValue("error")}, " "))
@@ -286,7 +287,7 @@ func TestBrowserAppSignIn(t *testing.T) {
 	login := "document.querySelector('input[name=login]')"
 	eventually(t, requestLimit, func() error {
 		if !browser.Evaluate[bool](page, login+" !== null") {
-			return fmt.Errorf("no form at the provider")
+			return fmt.Errorf("no form at the provider: %s", page.Text())
 		}
 		return nil
 	})
