@@ -184,3 +184,17 @@ func TestImportUsage(t *testing.T) {
 		})
 	}
 }
+
+// A table comes in as lines of JSON do, and what is wrong with a line of it is told by its number in the file.
+func TestImportTable(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	table := "email;emailVerified;roles\r\nada@example.com;yes;editor\r\nbob@example.com;maybe;\r\ncleo@example.com;no\r\n"
+	out := c.try(table, "import", "-", "--format", "csv")
+	out.wantFailure(t, exitFailed, "2 lines were left out")
+	var users []adminapi.User
+	if c.json(&users, "user", "list"); len(users) != 1 || users[0].Email != "ada@example.com" || !users[0].EmailVerified || len(users[0].Roles) != 1 {
+		t.Errorf("users are %+v", users)
+	}
+	c.try("uid,phone\n1,2\n", "import", "-", "--format", "csv").wantFailure(t, exitUsage, "not known")
+}
