@@ -171,7 +171,7 @@ func TestImportUsage(t *testing.T) {
 		want        string
 	}{
 		{"no such file", "", []string{"/nonexistent.jsonl"}, exitUsage, "/nonexistent.jsonl"},
-		{"unknown format", "", []string{"-", "--format", "csv"}, exitUsage, "--format"},
+		{"unknown format", "", []string{"-", "--format", "xml"}, exitUsage, "--format"},
 		{"hash config without firebase", "", []string{"-", "--hash-config", writeFile(t, "h", firebaseJSON)}, exitUsage, "--format firebase"},
 		{"hash config that is none", "", []string{"-", "--format", "firebase", "--hash-config", writeFile(t, "h", "nonsense")}, exitUsage, "neither what Firebase's console shows"},
 		{"document that breaks off", `{"users": [{"localId":"a","email":"a@example.com"}`, []string{"-", "--format", "firebase"}, exitFailed, "in the middle"},

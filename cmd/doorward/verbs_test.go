@@ -138,7 +138,7 @@ func TestUserBulk(t *testing.T) {
 	}
 	c.ok("user", "send-verification", ada.UID)
 	c.try("", "user", "send-verification", "grace@example.com").wantFailure(t, exitFailed, "verified already")
-	c.try("no\n", "user", "bulk", "delete", ada.UID).wantFailure(t, exitFailed, "")
+	c.try("", "user", "bulk", "delete", ada.UID).wantFailure(t, exitUsage, "--yes")
 	c.ok("user", "bulk", "delete", ada.UID, "grace@example.com", "--yes")
 	var left []adminapi.User
 	if c.json(&left, "user", "list"); len(left) != 0 {
