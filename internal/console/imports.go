@@ -20,7 +20,7 @@ func importPages() []page {
 			forms: map[string]func(*visit) error{"upload": (*visit).uploadUsers}},
 		{path: "/projects/{project}/export", room: roomUsers, show: (*visit).imports,
 			forms: map[string]func(*visit) error{"export": (*visit).exportUsers}},
-		{path: "/projects/{project}/imports/{import}", room: roomUsers, show: (*visit).userImport, policy: ui.Policy{Script: true}, script: "progress.js",
+		{path: "/projects/{project}/imports/{import}", room: roomUsers, show: (*visit).userImport, policy: ui.Policy{Script: true}, scripts: []string{"progress.js"},
 			forms: map[string]func(*visit) error{"start": (*visit).startImport, "stop": (*visit).stopImport}},
 	}
 }

@@ -173,17 +173,25 @@ func (v view) TokenOf(segments ...string) string {
 	return ui.FormToken(v.visit.session, strings.Join(path, "/"))
 }
 
+// Described is Wrong for a field that has a hint, by its id.
+func (v view) Described(field, hint string) template.HTMLAttr {
+	if v.Wrong(field) == "" {
+		return template.HTMLAttr(`aria-describedby="` + hint + `"`) // ids are those of our templates
+	}
+	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + hint + ` problem"`)
+}
+
 // render answers with a page: its template, its heading, and what it shows.
 func (v *visit) render(name, title string, data any) error {
 	shown := view{
 		visit: v, Title: title, Stylesheet: v.site.Asset("ui.css"), Icon: v.site.Asset("icon.svg"), Operator: v.caller.OperatorName(), Project: v.caller.Project,
 		Menu: v.menu(), Notice: v.page.notices[v.query(fieldNotice)], Problem: v.problem, Data: data,
 	}
-	if v.page.script != "" {
-		shown.Scripts = []string{v.site.Asset(v.page.script)}
-	}
 	if v.session != "" {
 		shown.Token, shown.SignOut = ui.FormToken(v.session, v.formPurpose()), ui.FormToken(v.session, ui.PurposeSignOut)
+	}
+	for _, script := range v.page.scripts {
+		shown.Scripts = append(shown.Scripts, v.site.Asset(script))
 	}
 	status := http.StatusOK
 	if v.problem != nil {
