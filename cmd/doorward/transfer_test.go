@@ -171,7 +171,7 @@ func TestImportUsage(t *testing.T) {
 		want        string
 	}{
 		{"no such file", "", []string{"/nonexistent.jsonl"}, exitUsage, "/nonexistent.jsonl"},
-		{"unknown format", "", []string{"-", "--format", "csv"}, exitUsage, "--format"},
+		{"unknown format", "", []string{"-", "--format", "xml"}, exitUsage, "--format"},
 		{"hash config without firebase", "", []string{"-", "--hash-config", writeFile(t, "h", firebaseJSON)}, exitUsage, "--format firebase"},
 		{"hash config that is none", "", []string{"-", "--format", "firebase", "--hash-config", writeFile(t, "h", "nonsense")}, exitUsage, "neither what Firebase's console shows"},
 		{"document that breaks off", `{"users": [{"localId":"a","email":"a@example.com"}`, []string{"-", "--format", "firebase"}, exitFailed, "in the middle"},
@@ -183,4 +183,18 @@ func TestImportUsage(t *testing.T) {
 			c.try(test.stdin, append([]string{"import"}, test.args...)...).wantFailure(t, test.code, test.want)
 		})
 	}
+}
+
+// A table comes in as lines of JSON do, and what is wrong with a line of it is told by its number in the file.
+func TestImportTable(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	table := "email;emailVerified;roles\r\nada@example.com;yes;editor\r\nbob@example.com;maybe;\r\ncleo@example.com;no\r\n"
+	out := c.try(table, "import", "-", "--format", "csv")
+	out.wantFailure(t, exitFailed, "2 lines were left out")
+	var users []adminapi.User
+	if c.json(&users, "user", "list"); len(users) != 1 || users[0].Email != "ada@example.com" || !users[0].EmailVerified || len(users[0].Roles) != 1 {
+		t.Errorf("users are %+v", users)
+	}
+	c.try("uid,phone\n1,2\n", "import", "-", "--format", "csv").wantFailure(t, exitUsage, "not known")
 }
