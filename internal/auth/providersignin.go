@@ -190,6 +190,11 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	if err != nil {
 		return ExternalIdentity{}, err
 	}
+	return s.askProvider(ctx, provider, flow, params, trailOf(ctx).hear)
+}
+
+// askProvider has the provider say whom the code or token of a flow that was used up speaks for. heard is that of CompletionParams.
+func (s *Service) askProvider(ctx context.Context, provider IdentityProvider, flow SignInFlow, params ProviderSignInParams, heard func(func() []ProviderAnswer)) (ExternalIdentity, error) {
 	verifier, err := s.keyring.Open(flow.VerifierSealed, SealedFlow.AD(flow.Project, flow.ID))
 	if err != nil {
 		return ExternalIdentity{}, fmt.Errorf("open code verifier: %w", err)
@@ -201,7 +206,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	completion := CompletionParams{
 		RedirectURI: flow.RedirectURI, CodeVerifier: string(verifier), Token: params.Token,
 		CheckNonce: func(nonce string) bool { return nonce != "" && token.Equal(token.Hash(nonce), flow.NonceHash) },
-		Heard:      trailOf(ctx).hear,
+		Heard:      heard,
 	}
 	if params.Token == "" {
 		completion.Code = params.Code
@@ -289,11 +294,29 @@ func (s *Service) joinAndSignIn(ctx context.Context, c Caller, providerID string
 	return result, err
 }
 
+// joining is what a provider's account is to a project.
+type joining struct {
+	external ExternalIdentity // as far as it counts
+	known    Identity         // zero where nobody has it
+	user     User             // whose account it, or its address, is; zero where nobody's
+	decision joinDecision
+}
+
 // join carries out decideJoin.
 func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, external ExternalIdentity) (User, joinDecision, error) {
+	j, err := s.judge(ctx, tx, c, providerID, external)
+	if err != nil {
+		return User{}, "", err
+	}
+	u, err := s.carryOut(ctx, tx, c, j.decision, j.user, j.known, s.newIdentity(c, providerID, j.external), j.external)
+	return u, j.decision, err
+}
+
+// judge gathers the facts and decides. All that it may change is that an account goes back to the address of its owner.
+func (s *Service) judge(ctx context.Context, tx Tx, c Caller, providerID string, external ExternalIdentity) (joining, error) {
 	known, err := tx.GetIdentity(ctx, c.Project.ID, providerID, external.Subject)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return User{}, "", err
+		return joining{}, err
 	}
 	facts := joinFacts{identityKnown: err == nil, signUpOpen: c.Project.Settings.SelfSignUp}
 	if !plainlySpelled(external.Email) {
@@ -306,13 +329,13 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 	facts.identityEmail, facts.identityVerified = emailErr == nil, emailErr == nil && external.EmailVerified
 	u, err := s.accountFor(ctx, tx, c, known, email)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return User{}, "", err
+		return joining{}, err
 	}
 	facts.accountExists = err == nil
 	if facts.accountExists && !facts.identityKnown && facts.identityVerified {
 		moved, err := s.giveBack(ctx, tx, c, u)
 		if err != nil {
-			return User{}, "", err
+			return joining{}, err
 		}
 		if moved { // the address is free again
 			facts.accountExists, u = false, User{}
@@ -321,8 +344,7 @@ func (s *Service) join(ctx context.Context, tx Tx, c Caller, providerID string, 
 	facts.accountVerified, facts.accountIsInvitee, facts.accountIsDisabled = u.EmailVerified, u.InvitePending, u.Disabled
 	decision := decideJoin(facts)
 	noteJoin(ctx, facts, decision, u)
-	u, err = s.carryOut(ctx, tx, c, decision, u, known, s.newIdentity(c, providerID, external), external)
-	return u, decision, err
+	return joining{external, known, u, decision}, nil
 }
 
 // plainlySpelled tells whether an address is its own canonical form, but for the case of ASCII letters and spaces around it. A provider vouches for what it wrote, not for

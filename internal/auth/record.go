@@ -43,6 +43,8 @@ const (
 	EventAdminDenied       Event = "admin.access"
 	EventProviderChanged   Event = "provider.change"
 	EventProviderDeleted   Event = "provider.delete"
+	EventProviderTrialAsk  Event = "provider.trial_begin"
+	EventProviderTried     Event = "provider.trial"
 	EventIdentityLinked    Event = "identity.link"
 	EventIdentityUnlinked  Event = "identity.unlink"
 	EventKeyRotated        Event = "key.rotate"

@@ -20,6 +20,9 @@ type Options struct {
 	// Caller gives who calls about the project, which may be nil, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
 	Docs   APIDocs
+	// Links gives the http and https links of a mail, and MailLanguages those that its templates are there in.
+	Links         func(auth.Message) []string
+	MailLanguages []string
 }
 
 // Console is the operators' console. It is safe for concurrent use.
@@ -44,6 +47,11 @@ func allPages() []page {
 		rolesPages(),
 		auditPages(),
 		apiPages(),
+		providersPages(),
+		mailboxPages(),
+		templatesPages(),
+		deliverabilityPages(),
+		webhooksPages(),
 	)
 }
 
@@ -55,7 +63,7 @@ func (c *Console) Routes() []web.Route {
 		p := &c.pages[i]
 		pattern, name := root+p.path, "console"+p.path
 		routes = append(routes, web.Route{Method: http.MethodGet, Pattern: pattern, Name: name, Handler: c.handler(p, (*visit).show)})
-		if p.forms != nil {
+		if p.forms != nil || p.fromElsewhere != nil {
 			routes = append(routes, web.Route{Method: http.MethodPost, Pattern: pattern, Name: name, Handler: c.handler(p, (*visit).submit)})
 		}
 	}
@@ -66,10 +74,15 @@ func (c *Console) Routes() []web.Route {
 func (c *Console) handler(p *page, serve func(*visit) error) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v := &visit{Console: c, page: p, w: w, r: r}
-		c.site.SetHeaders(w.Header(), p.policy)
+		policy := p.policy
+		policy.Script = policy.Script || p.scripts != nil
+		c.site.SetHeaders(w.Header(), policy)
 		onError := func(_ http.ResponseWriter, _ *http.Request, err error) { v.showError(err) }
 		web.Handle(func(w http.ResponseWriter, r *http.Request) error {
 			v.w, v.r = w, r
+			if p.fromElsewhere != nil && r.Method == http.MethodPost {
+				return p.fromElsewhere(v)
+			}
 			if err := v.signIn(); err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/authtest"
+	"github.com/doorward/doorward/internal/mail"
 	"github.com/doorward/doorward/internal/totp"
 	"github.com/doorward/doorward/internal/ui"
 	"github.com/doorward/doorward/internal/web"
@@ -29,17 +30,24 @@ type rig struct {
 	clock   *authtest.Clock
 	handler http.Handler
 	session string // what the browser's cookie holds
+	idp     scriptedProviders
+	hooks   scriptedHooks
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: authtest.NewClock(time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC))}
 	config := authtest.Config(t, r.clock.Now)
+	config.Providers, config.Webhooks, config.MailChecker = &r.idp, &r.hooks, dnsOfTests{}
 	r.admin = auth.NewAdmin(auth.NewService(config))
-	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller, Docs: testDocs}))
+	r.handler = routerOf(New(r.options(config.PublicURL)))
 	r.must(r.admin.EnsureConsole(t.Context(), r.operator()))
 	r.session = r.signIn()
 	return r
+}
+
+func (r *rig) options(publicURL *url.URL) Options {
+	return Options{Admin: r.admin, PublicURL: publicURL, Caller: testCaller, Docs: testDocs, Links: mail.Links, MailLanguages: mail.Languages()}
 }
 
 // routerOf serves a console behind a router whose own errors are no HTML, and never a page's.
@@ -142,11 +150,17 @@ func (r *rig) get(path string) *answer {
 // post sends a form of the page at path: what its button does, and fields as name and value. It has the token that the page would give it.
 func (r *rig) post(path, do string, fields ...string) *answer {
 	r.t.Helper()
+	return r.postTo(path, path, do, fields...)
+}
+
+// postTo is post for a page whose address has a query.
+func (r *rig) postTo(target, path, do string, fields ...string) *answer {
+	r.t.Helper()
 	form := url.Values{fieldDo: {do}, ui.FieldToken: {ui.FormToken(r.session, path)}}
 	for i := 0; i < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
-	return r.send(path, form)
+	return r.send(target, form)
 }
 
 func (r *rig) send(path string, form url.Values) *answer {

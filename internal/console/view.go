@@ -150,6 +150,14 @@ func (v view) Wrong(field string) template.HTMLAttr {
 	return `aria-invalid="true" aria-describedby="problem"` // no part of it comes from outside
 }
 
+// Described is Wrong for a field that has a hint, by its id.
+func (v view) Described(field, hint string) template.HTMLAttr {
+	if v.Wrong(field) == "" {
+		return template.HTMLAttr(`aria-describedby="` + hint + `"`) // ids are those of our templates
+	}
+	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + hint + ` problem"`)
+}
+
 // render answers with a page: its template, its heading, and what it shows.
 func (v *visit) render(name, title string, data any) error {
 	shown := view{
@@ -158,6 +166,9 @@ func (v *visit) render(name, title string, data any) error {
 	}
 	if v.session != "" {
 		shown.Token, shown.SignOut = ui.FormToken(v.session, v.formPurpose()), ui.FormToken(v.session, ui.PurposeSignOut)
+	}
+	for _, script := range v.page.scripts {
+		shown.Scripts = append(shown.Scripts, v.site.Asset(script))
 	}
 	status := http.StatusOK
 	if v.problem != nil {

@@ -18,10 +18,13 @@ type page struct {
 	entry bool   // the menu leads here
 	show  func(*visit) error
 	// forms are what the page's forms do, by the value of the button named do. Each ends with visit.back, or shows something else.
-	forms   map[string]func(*visit) error
-	rules   ui.FormRules
-	policy  ui.Policy
-	notices map[string]string // what the page says first when something led back to it, by the word in its address
+	forms map[string]func(*visit) error
+	// fromElsewhere answers what other sites' pages post here, with nobody's cookie. It changes nothing.
+	fromElsewhere func(*visit) error
+	rules         ui.FormRules
+	policy        ui.Policy
+	scripts       []string          // modules of ui's assets that the page is better with
+	notices       map[string]string // what the page says first when something led back to it, by the word in its address
 }
 
 // The names of fields that every form may have.

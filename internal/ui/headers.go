@@ -12,6 +12,16 @@ type Policy struct {
 	// FormTargets are where answers to the page's forms may redirect to besides the server itself: origins as https://accounts.example.com, and schemes of
 	// apps as com.example.app. Browsers hold redirects to form-action, too (CSP level 3, section 6.4.1). Entries that are neither are left out.
 	FormTargets []string
+	Frames      bool // the page shows documents of ours in frames, see SetFrameHeaders
+}
+
+// framePolicy is that of a document within a page: others wrote it, so nothing in it runs, is sent or loaded, and it is of no origin. It may style itself, as mails do.
+const framePolicy = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; base-uri 'none'; sandbox"
+
+// SetFrameHeaders sets the headers of a document that a page of ours shows in a frame, and that holds what others wrote.
+func (s *Site) SetFrameHeaders(h http.Header) {
+	s.SetHeaders(h, Policy{})
+	h.Set("Content-Security-Policy", framePolicy)
 }
 
 // SetHeaders sets the headers of a page (P40): nothing runs but our own modules, no site may frame it, no cache keeps it, and none learns its address, since
@@ -31,6 +41,9 @@ func (p Policy) contentSecurityPolicy() string {
 	parts := []string{"default-src 'none'", "style-src 'self'", "img-src 'self' data:"}
 	if p.Script {
 		parts = append(parts, "script-src 'self'", "connect-src 'self'")
+	}
+	if p.Frames {
+		parts = append(parts, "frame-src 'self'")
 	}
 	targets := []string{"form-action 'self'"}
 	for _, target := range p.FormTargets {
