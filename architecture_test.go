@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/publicnet":      {},
 	"internal/breached":       {},
 	"internal/deliverability": {},
+	"internal/explain":        {"internal/auth"},
 	"internal/totp":           {},
 	"internal/backup":         {},
 	"internal/apidocs":        {},
@@ -44,12 +45,12 @@ var mayImport = map[string][]string{
 	"internal/adminapi":       {"internal/apidocs", "internal/auth", "internal/password", "internal/web"},
 	"internal/ui":             {"internal/web"},
 	"internal/pages":          {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
-	"internal/console":        {"internal/apidocs", "internal/auth", "internal/ui", "internal/web"},
+	"internal/console":        {"internal/apidocs", "internal/auth", "internal/explain", "internal/ui", "internal/web"},
 	"internal/server": {
 		"internal/accountsapi", "internal/adminapi", "internal/apidocs", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/console", "internal/deliverability", "internal/fileowner", "internal/idp", "internal/mail", "internal/pages", "internal/passkey", "internal/password", "internal/publicnet", "internal/secret",
 		"internal/sqlstore", "internal/token", "internal/web", "internal/webhook",
 	},
-	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/dbcopy", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
+	"cmd/doorward": {"internal/adminapi", "internal/auth", "internal/backup", "internal/breached", "internal/certs", "internal/dbcopy", "internal/explain", "internal/mail", "internal/server", "internal/sqlstore", "internal/web", "internal/secret"},
 
 	"internal/storetest/pgtest": {"internal/sqlstore"},
 	"internal/authtest":         {"internal/auth", "internal/mail", "internal/passkey", "internal/password", "internal/secret", "internal/storetest"},

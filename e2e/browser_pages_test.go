@@ -126,12 +126,16 @@ func TestBrowserErrors(t *testing.T) {
 	t.Parallel()
 	p := branded(t)
 	page := openBrowser(t, p.srv, "")
-	if status := page.Visit("/" + p.id + "/accept-invite"); status != 400 {
+	if status := page.Visit("/" + p.id + "/accept-invite?oobCode=x"); status != 400 {
 		t.Errorf("a link that was cut off: status %d", status)
 	}
 	page.WantHeading("This link is incomplete")
 	page.Check()
 	page.Screenshot("link-incomplete")
+	page.Visit("/" + p.id + "/accept-invite") // for the code in the mail
+	page.WantHeading("Accept your invitation")
+	page.Check()
+	page.Screenshot("accept-invite-by-code")
 	if status := page.Visit("/nobody-has-this/verify-email?oobCode=x&uid=y"); status != 404 {
 		t.Errorf("no such project: status %d", status)
 	}

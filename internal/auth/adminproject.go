@@ -235,6 +235,24 @@ func (a *Admin) ListProjects(ctx context.Context, c Caller, after ProjectID, lim
 	return projects, nil
 }
 
+// FindProjects lists those projects whose ids begin with prefix, as ListProjects does. Only for operators.
+func (a *Admin) FindProjects(ctx context.Context, c Caller, prefix string, after ProjectID, limit int) ([]Project, error) {
+	if err := c.requireOperator(); err != nil {
+		return nil, err
+	}
+	if strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, nil // no id has such characters
+	}
+	if n := len(prefix); n > 0 { // no id lies between this and the first that begins with prefix: "~" sorts behind all that ids have
+		after = max(after, ProjectID(prefix[:n-1]+string(rune(prefix[n-1])-1)+"~"))
+	}
+	projects, err := a.ListProjects(ctx, c, after, limit)
+	if end := slices.IndexFunc(projects, func(p Project) bool { return !strings.HasPrefix(string(p.ID), prefix) }); end >= 0 {
+		projects = projects[:end]
+	}
+	return projects, err
+}
+
 // ProjectChange is what shall change of a project; zero fields stay.
 type ProjectChange struct {
 	DisplayName string

@@ -38,7 +38,7 @@ func (s *Service) authorize(ctx context.Context, c Caller, providerID, redirectU
 	if err != nil {
 		return Authorization{}, err
 	}
-	if !callbackAllowed(c.Project.Settings.CallbackURLs, redirectURI) {
+	if !s.mayReturn(c, redirectURI) {
 		return Authorization{}, errRedirectNotAllowed
 	}
 	var secrets [4]string // session id, state, nonce, verifier
@@ -183,7 +183,7 @@ func (s *Service) identify(ctx context.Context, c Caller, params ProviderSignInP
 	if err != nil {
 		return ExternalIdentity{}, err
 	}
-	if !callbackAllowed(c.Project.Settings.CallbackURLs, params.RedirectURI) {
+	if !s.mayReturn(c, params.RedirectURI) {
 		return ExternalIdentity{}, errRedirectNotAllowed
 	}
 	flow, err := s.useFlow(ctx, c, provider, params)

@@ -107,10 +107,11 @@ const (
 // Setting describes one setting: the same table feeds the CLI, the admin API and the console.
 type Setting struct {
 	Key      string
-	Type     string // bool, int, duration, enum, url, domain, list, permission, language, address, color, image, secret
-	Range    string // what values it takes, for people
-	Default  string // of the documented preset
-	Hardened string // default of the hardened preset
+	Type     string   // bool, int, duration, enum, url, domain, list, permission, language, address, color, image, secret
+	Range    string   // what values it takes, for people
+	Values   []string // all that an enum or a bool takes
+	Default  string   // of the documented preset
+	Hardened string   // default of the hardened preset
 	Help     string
 
 	// apply parses a value and puts it into s; its error says what is wrong, without the key.
@@ -146,7 +147,7 @@ var settingTable = []Setting{
 	{Key: "formerIssuer", Type: "url", Range: "an absolute http or https URL, or empty", Help: "issuer whose id tokens count here too, where keys of this project signed them; importing a project from another server sets it", apply: urlSetting("", "", func(s *Settings) *string { return &s.FormerIssuer }).apply},
 	durationSetting("idTokenTTL", "1h", "1h", 2*time.Second, day, "how long an id token is valid", func(s *Settings) *time.Duration { return &s.IDTokenTTL }),
 	enumSetting("signingAlgorithm", "RS256", "RS256", "algorithm of new signing keys; change it, then rotate the key", func(s *Settings) *string { return &s.SigningAlgorithm }, "RS256", "ES256", "EdDSA"),
-	{Key: "rsaKeyBits", Type: "enum", Range: "2048 or 3072", Default: "2048", Hardened: "2048", Help: "size of new RS256 keys", apply: applyRSAKeyBits},
+	{Key: "rsaKeyBits", Type: "enum", Range: "2048 or 3072", Values: []string{"2048", "3072"}, Default: "2048", Hardened: "2048", Help: "size of new RS256 keys", apply: applyRSAKeyBits},
 	durationSetting("signingKeyRotation", "2160h", "2160h", 0, 10*365*day, "age at which the signing key is replaced by itself; 0 for only by hand", func(s *Settings) *time.Duration { return &s.SigningKeyRotation }),
 	boolSetting("refreshTokenRotation", "false", "true", "each refresh gives a new refresh token, and reuse of an old one ends the session", func(s *Settings) *bool { return &s.RefreshTokenRotation }),
 	durationSetting("refreshTokenGrace", "30s", "30s", 0, time.Hour, "how long a just rotated refresh token still gets the same successor", func(s *Settings) *time.Duration { return &s.RefreshTokenGrace }),
@@ -272,7 +273,7 @@ func ResolveSettings(p Preset, overrides map[string]string) (*Settings, error) {
 }
 
 func boolSetting(key, def, hardened, help string, field func(*Settings) *bool) Setting {
-	return Setting{Key: key, Type: "bool", Range: "true or false", Default: def, Hardened: hardened, Help: help, apply: func(s *Settings, v string) error {
+	return Setting{Key: key, Type: "bool", Range: "true or false", Values: []string{"true", "false"}, Default: def, Hardened: hardened, Help: help, apply: func(s *Settings, v string) error {
 		if v != "true" && v != "false" {
 			return fmt.Errorf("not true or false")
 		}
@@ -317,7 +318,7 @@ func shortDuration(d time.Duration) string {
 }
 
 func enumSetting(key, def, hardened, help string, field func(*Settings) *string, values ...string) Setting {
-	return Setting{Key: key, Type: "enum", Range: strings.Join(values, " or "), Default: def, Hardened: hardened, Help: help, apply: func(s *Settings, v string) error {
+	return Setting{Key: key, Type: "enum", Range: strings.Join(values, " or "), Values: values, Default: def, Hardened: hardened, Help: help, apply: func(s *Settings, v string) error {
 		if !slices.Contains(values, v) {
 			return fmt.Errorf("not one of %s", strings.Join(values, ", "))
 		}

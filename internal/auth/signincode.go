@@ -51,6 +51,9 @@ func (s *Service) CheckAppRequest(ctx context.Context, c Caller, r AppRequest) e
 }
 
 func (r AppRequest) check(p *Project) error {
+	if p.ID == ConsoleProject { // operators sign in to the console, and to no app
+		return errRedirectNotAllowed
+	}
 	if !callbackAllowed(p.Settings.CallbackURLs, r.RedirectURI) {
 		return errRedirectNotAllowed
 	}
@@ -78,7 +81,10 @@ func leavesRoom(callback string) bool {
 
 // Answer gives where the browser is sent once the code is granted (RFC 6749 section 4.1.2).
 func (r AppRequest) Answer(code string) string {
-	answer := url.Values{"code": {code}}
+	return r.answer(url.Values{"code": {code}})
+}
+
+func (r AppRequest) answer(answer url.Values) string {
 	if r.State != "" {
 		answer.Set("state", r.State)
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 )
 
-// SignUpParams are an end user's email and password, as typed.
+// SignUpParams are an end user's email and password, as typed, and a name, which may be "".
 type SignUpParams struct {
-	Email    string
-	Password string
+	Email       string
+	Password    string
+	DisplayName string
 }
 
 // SignUp creates an account with email and password. Where the project enforces verification, the account gets no tokens before its email is verified; where it
@@ -31,7 +32,10 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if !p.Settings.SelfSignUp {
 		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
 	}
-	if err := s.checkPassword(p, email, params.Password); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
+	if err := checkProfile(User{Name: params.DisplayName}); err != nil {
+		return Tokens{}, err
+	}
+	if err := s.checkPassword(p, email, params.Password, params.DisplayName); err != nil { // before the lookup: a weak password must not tell who is registered (P28)
 		return Tokens{}, err
 	}
 	if s.hashing.Full(string(p.ID)) { // before anything is written: refusing must cost nothing
@@ -50,7 +54,7 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 			return Tokens{}, fmt.Errorf("user: %w", err)
 		}
 	}
-	hash, err := s.hashPassword(ctx, p, email, params.Password)
+	hash, err := s.hashPassword(ctx, p, email, params.Password, params.DisplayName)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -58,6 +62,7 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 	if err != nil {
 		return Tokens{}, err
 	}
+	u.Name = params.DisplayName
 	u.PasswordHash, u.PasswordUpdatedAt = hash, u.CreatedAt
 	u.VerificationRequired = p.Settings.VerifyEmailEnforced || p.Settings.SignUpByMail
 	if !u.Blocked() {

@@ -22,6 +22,7 @@ type Options struct {
 	// Links gives the http and https links of a mail, and MailLanguages those that its templates are there in.
 	Links         func(auth.Message) []string
 	MailLanguages []string
+	Docs          APIDocs
 }
 
 // Console is the operators' console. It is safe for concurrent use.
@@ -46,6 +47,11 @@ func allPages() []page {
 		templatesPages(),
 		deliverabilityPages(),
 		webhooksPages(),
+		settingsPages(),
+		keysPages(),
+		rolesPages(),
+		auditPages(),
+		apiPages(),
 	)
 }
 

@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 	config := authtest.Config(t, r.clock.Now)
 	config.Providers, config.Webhooks, config.MailChecker = &r.idp, &r.hooks, dnsOfTests{}
 	r.admin = auth.NewAdmin(auth.NewService(config))
-	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller, Links: mail.Links, MailLanguages: mail.Languages()}))
+	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller, Links: mail.Links, MailLanguages: mail.Languages(), Docs: testDocs}))
 	r.must(r.admin.EnsureConsole(t.Context(), r.operator()))
 	r.session = r.signIn()
 	return r

@@ -25,6 +25,31 @@ var templateFunctions = template.FuncMap{
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"instant": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 	"join":    strings.Join,
+
+	"duration": duration,
+	"args":     args,
+}
+
+// duration says how long in the largest unit that counts: days from two of them on, then hours, minutes and seconds.
+func duration(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if n := int64(d / unit.length); n > 1 {
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d seconds", int64(d/time.Second))
+}
+
+// args names what a part of a page is given.
+func args(pairs ...string) map[string]string {
+	named := make(map[string]string, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		named[pairs[i]] = pairs[i+1]
+	}
+	return named
 }
 
 // mustParseTemplates panics where a template does not parse, since they are part of the program. Names that begin with an underscore are parts for all pages.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/doorward/doorward/internal/apidocs"
@@ -22,8 +21,8 @@ type APIDocs struct {
 	Site       func(*auth.Project) apidocs.Site
 }
 
-// docsStylesheet is its path, which changes with its content.
-var docsStylesheet = "assets/api-docs-" + ui.ContentHash(apidocs.Styles) + ".css"
+// DocsStylesheet is the path of [apidocs.Styles] below the public URL, without a slash before it. It changes with the content.
+var DocsStylesheet = "assets/api-docs-" + ui.ContentHash(apidocs.Styles) + ".css"
 
 // docsPages serve what the documents of a project are, for whoever asks: they hold nothing but the project's id, name and address. They are in English, as
 // the document is; errors are in the reader's language.
@@ -51,7 +50,7 @@ var docsFiles = []docsFile{
 
 func (p *Pages) docsRoutes(docs APIDocs) []web.Route {
 	d := &docsPages{Pages: p, APIDocs: docs}
-	routes := []web.Route{{Method: http.MethodGet, Pattern: "/" + docsStylesheet, Name: "docs.stylesheet", Handler: serveDocsStylesheet}}
+	routes := []web.Route{{Method: http.MethodGet, Pattern: "/" + DocsStylesheet, Name: "docs.stylesheet", Handler: serveDocsStylesheet}}
 	for _, file := range docsFiles {
 		serve := func(v *visit, w http.ResponseWriter, r *http.Request) error { return d.serve(v, file, w, r) }
 		routes = append(routes, web.Route{Method: http.MethodGet, Pattern: "/{project}/" + file.name, Name: file.name, Handler: p.handler(page{name: file.name}, serve)})
@@ -88,7 +87,7 @@ func (d *docsPages) serve(v *visit, file docsFile, w http.ResponseWriter, r *htt
 		h.Set("Content-Disposition", `attachment; filename="`+string(v.project.ID)+`.postman_collection.json"`)
 	}
 	body := text.plain
-	if acceptsGzip(r) {
+	if ui.AcceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		body = text.zipped
 	}
@@ -100,7 +99,7 @@ func (d *docsPages) serve(v *visit, file docsFile, w http.ResponseWriter, r *htt
 func (d *docsPages) page(p *auth.Project) ([]byte, error) {
 	base := d.site.Path("/" + string(p.ID))
 	return d.Document().Page(d.Site(p), apidocs.Links{
-		Stylesheet: d.site.Path("/" + docsStylesheet), OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
+		Stylesheet: d.site.Path("/" + DocsStylesheet), OpenAPI: base + "/openapi.json", Postman: base + "/postman.json",
 	})
 }
 
@@ -108,20 +107,6 @@ func (d *docsPages) openAPI(p *auth.Project) ([]byte, error) { return d.Document
 
 func (d *docsPages) postman(p *auth.Project) ([]byte, error) {
 	return d.Document().Postman(d.Site(p), d.Collection(string(p.ID)))
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3) as far as gzip goes.
-func acceptsGzip(r *http.Request) bool {
-	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
-		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			continue
-		}
-		value, weighted := strings.CutPrefix(strings.ToLower(strings.TrimSpace(weight)), "q=")
-		q, err := strconv.ParseFloat(value, 64)
-		return !weighted || (err == nil && q > 0)
-	}
-	return false
 }
 
 // docsCache keeps what was made, plain and compressed: making one takes some milliseconds, and everybody may ask. It is empty at first.

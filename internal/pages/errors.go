@@ -17,6 +17,7 @@ type answer struct {
 	key    string // of the messages error.{key}.title and error.{key}.text
 	retry  bool   // the form is there again, with the code kept
 	again  bool   // a new mail would help: how to get one is said
+	field  string // of a form: the one that it is about, or ""
 }
 
 var (
@@ -25,8 +26,17 @@ var (
 	answerRequest  = answer{status: http.StatusBadRequest, key: "request"}
 	answerAccount  = answer{status: http.StatusNotFound, key: "account"}
 	answerNotFound = answer{status: http.StatusNotFound, key: "not-found"}
-	answerPassword = answer{status: http.StatusUnprocessableEntity, key: "password", retry: true}
-	answerEmail    = answer{status: http.StatusUnprocessableEntity, key: "email", retry: true}
+	answerPassword = answer{status: http.StatusUnprocessableEntity, key: "password", retry: true, field: fieldPassword}
+	answerEmail    = answer{status: http.StatusUnprocessableEntity, key: "email", retry: true, field: fieldEmail}
+
+	answerApp         = answer{status: http.StatusBadRequest, key: "app"}
+	answerSignedOut   = answer{status: http.StatusForbidden, key: "signed-out"}
+	answerCredentials = answer{status: http.StatusUnprocessableEntity, key: "credentials", retry: true}
+	answerPasskey     = answer{status: http.StatusUnprocessableEntity, key: "passkey", retry: true}
+	answerNoPassword  = answer{status: http.StatusUnprocessableEntity, key: "password-empty", retry: true, field: fieldSecret}
+	answerFactor      = answer{status: http.StatusUnprocessableEntity, key: "factor", retry: true, field: fieldTyped}
+	answerBegunAnew   = answer{status: http.StatusForbidden, key: "begin-anew"}
+	answerProvider    = answer{status: http.StatusBadRequest, key: "provider"}
 )
 
 // answers has every code of the domain, also those that no page can meet.
@@ -36,9 +46,9 @@ var answers = map[auth.Code]answer{
 	auth.CodeOutcomeUnknown:          {status: http.StatusServiceUnavailable, key: "outcome", retry: true},
 	auth.CodeTooManyAttempts:         {status: http.StatusTooManyRequests, key: "attempts", retry: true},
 	auth.CodeInvalidArgument:         answerRequest,
-	auth.CodeUnauthenticated:         answerRefused,
-	auth.CodeTokenExpired:            answerRefused,
-	auth.CodeTokenInvalid:            answerRefused,
+	auth.CodeUnauthenticated:         answerSignedOut,
+	auth.CodeTokenExpired:            answerSignedOut,
+	auth.CodeTokenInvalid:            answerSignedOut,
 	auth.CodePermissionDenied:        answerRefused,
 	auth.CodeAdminRequired:           answerRefused,
 	auth.CodeRecentSignInRequired:    answerRefused,
@@ -47,14 +57,14 @@ var answers = map[auth.Code]answer{
 	auth.CodeConflict:                {status: http.StatusConflict, key: "conflict", retry: true},
 	auth.CodeInvalidEmail:            answerEmail,
 	auth.CodeMissingEmail:            answerEmail,
-	auth.CodeMissingPassword:         {status: http.StatusUnprocessableEntity, key: "password-missing", retry: true},
+	auth.CodeMissingPassword:         {status: http.StatusUnprocessableEntity, key: "password-missing", retry: true, field: fieldPassword},
 	auth.CodeEmailInUse:              {status: http.StatusConflict, key: "taken"},
 	auth.CodePasswordProviderOff:     {status: http.StatusForbidden, key: "password-off"},
-	auth.CodeSignUpOff:               answerRefused,
+	auth.CodeSignUpOff:               {status: http.StatusForbidden, key: "sign-up-off"},
 	auth.CodeWeakPassword:            answerPassword,
-	auth.CodeEmailNotFound:           answerAccount,
-	auth.CodeWrongPassword:           answerRefused,
-	auth.CodeInvalidCredentials:      answerRefused,
+	auth.CodeEmailNotFound:           answerCredentials,
+	auth.CodeWrongPassword:           answerCredentials,
+	auth.CodeInvalidCredentials:      answerCredentials,
 	auth.CodeUserDisabled:            {status: http.StatusForbidden, key: "disabled"},
 	auth.CodeNoUserForEmail:          answerAccount,
 	auth.CodeNoUserForID:             answerAccount,
@@ -65,30 +75,33 @@ var answers = map[auth.Code]answer{
 	auth.CodeInvalidRefreshToken:     answerRefused,
 	auth.CodeExpiredRefreshToken:     answerRefused,
 	auth.CodeRefreshTokenUserGone:    answerRefused,
-	auth.CodeMissingProvider:         answerRequest,
-	auth.CodeMissingFlowPart:         answerRequest,
-	auth.CodeProviderNotConfigured:   answerRefused,
-	auth.CodeRedirectNotAllowed:      answerRefused,
-	auth.CodeInvalidProviderResponse: answerRefused,
+	auth.CodeMissingProvider:         answerBegunAnew,
+	auth.CodeMissingFlowPart:         answerBegunAnew,
+	auth.CodeProviderNotConfigured:   {status: http.StatusForbidden, key: "provider-off"},
+	auth.CodeRedirectNotAllowed:      answerApp,
+	auth.CodeInvalidProviderResponse: answerProvider,
 	auth.CodeIdentityInUse:           answerRefused,
 	auth.CodeLastWayIn:               answerRefused,
-	auth.CodeBlockedByHook:           answerRefused,
+	auth.CodeBlockedByHook:           {status: http.StatusForbidden, key: "blocked"},
 
 	auth.CodeInvalidSignInCode:    answerRefused,
-	auth.CodeSecondFactorRequired: answerRefused,
+	auth.CodeSecondFactorRequired: {status: http.StatusForbidden, key: "factor-required"},
 
-	auth.CodeInvalidPendingCredential: answerRefused,
-	auth.CodeInvalidSecondFactorCode:  answerRefused,
-	auth.CodeSecondFactorNotFound:     answerRefused,
-	auth.CodeInvalidPasskey:           answerRefused,
+	auth.CodeInvalidPendingCredential: answerBegunAnew,
+	auth.CodeInvalidSecondFactorCode:  answerFactor,
+	auth.CodeSecondFactorNotFound:     answerFactor,
+	auth.CodeInvalidPasskey:           answerPasskey,
 	auth.CodeSecondFactorLimit:        answerRefused,
-	auth.CodeSecondFactorOff:          answerRefused,
+	auth.CodeSecondFactorOff:          {status: http.StatusForbidden, key: "passkey-off"},
 	auth.CodeLastSecondFactor:         answerRefused,
-	auth.CodePasskeysNotSetUp:         answerRefused,
+	auth.CodePasskeysNotSetUp:         {status: http.StatusForbidden, key: "passkey-off"},
 }
 
 // answerTo finds how err is shown, and sets the headers that go with it. What is unknown is internal (P46).
 func answerTo(err error, h http.Header) answer {
+	if own, ok := err.(told); ok {
+		return own.as
+	}
 	var plumbing *web.Error
 	if errors.As(err, &plumbing) {
 		plumbing.CopyHeader(h)
@@ -114,7 +127,7 @@ func answerTo(err error, h http.Header) answer {
 // showError is the visit's web.ErrorWriter.
 func (v *visit) showError(w http.ResponseWriter, r *http.Request, err error) {
 	web.SetError(r.Context(), err)
-	a := v.typedAnswer(answerTo(err, w.Header()))
+	a := v.flowAnswer(v.typedAnswer(answerTo(err, w.Header())))
 	shown := v.errorPage(a)
 	if id := web.RequestID(r.Context()); id != "" {
 		shown.Reference = &field{Label: v.texts.get("reference.label"), Value: id}
@@ -137,8 +150,11 @@ func (v *visit) errorPage(a answer) view {
 		return v.resendPage("error."+a.key, "")
 	}
 	shown := v.textPage("error." + a.key)
-	if a.again {
+	if a.again && v.texts.has(v.page.name+".again") {
 		shown.Text = append(shown.Text, v.texts.get(v.page.name+".again"))
+	}
+	if v.page.flow {
+		shown.Parts = v.flowWayOut()
 	}
 	return shown
 }

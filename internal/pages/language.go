@@ -27,6 +27,8 @@ func (v *visit) languageLinks(form *formView) []languageLink {
 	switch {
 	case v.request.Method != http.MethodPost:
 		query = v.request.URL.Query()
+	case v.reopen != nil:
+		query = v.reopen
 	case form != nil && form.Code != "":
 		query.Set(fieldCode, form.Code)
 		query.Set(fieldUser, form.User)

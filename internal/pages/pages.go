@@ -35,6 +35,7 @@ func New(o Options) *Pages {
 // Routes lists the pages and the assets. The pages answer errors and panics themselves, as HTML, and return nil: any router can serve them.
 func (p *Pages) Routes() []web.Route {
 	routes := append(ui.AssetRoutes(), p.brandingRoutes()...)
+	routes = append(routes, p.flowRoutes()...)
 	for _, page := range pageTable {
 		routes = append(routes,
 			web.Route{Method: http.MethodGet, Pattern: "/{project}/" + page.name, Name: page.name + ".show", Handler: p.handler(page, (*visit).show)},

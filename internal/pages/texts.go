@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,15 +34,29 @@ var textsByLanguage = func() map[string]*texts {
 
 // mustLoadTexts panics where the program was built with a broken message file.
 func mustLoadTexts(lang string) *texts {
-	content, err := messageFiles.ReadFile("messages/" + lang + ".json")
-	if err != nil {
-		panic(err)
-	}
 	t := &texts{lang: lang}
-	if err := json.Unmarshal(content, &t.messages); err != nil {
-		panic(fmt.Sprintf("messages in %s: %v", lang, err))
+	for _, file := range messageFileNames(lang) {
+		content, err := messageFiles.ReadFile(file)
+		if err != nil {
+			panic(err)
+		}
+		if err := json.Unmarshal(content, &t.messages); err != nil { // adds to those that are there
+			panic(fmt.Sprintf("messages in %s: %v", file, err))
+		}
 	}
 	return t
+}
+
+// messageFileNames are those of a language: one for the links of mails, and one in the folder of each other kind of page.
+func messageFileNames(lang string) []string {
+	more, _ := fs.Glob(messageFiles, "messages/*/"+lang+".json") // the pattern is well formed
+	return append([]string{"messages/" + lang + ".json"}, more...)
+}
+
+// has tells whether there is such a message.
+func (t *texts) has(key string) bool {
+	_, ok := t.messages[key]
+	return ok
 }
 
 // get gives the message, or its key where there is none: a test holds that this never shows.
@@ -50,6 +65,14 @@ func (t *texts) get(key string) string {
 		return message
 	}
 	return key
+}
+
+// with gives the message with the value in place of {name}.
+func (t *texts) with(key, name, value string) string {
+	if t.get("dir") == "rtl" {
+		value = "\u2068" + value + "\u2069" // isolates what is written in another direction
+	}
+	return strings.ReplaceAll(t.get(key), "{"+name+"}", value)
 }
 
 // number gives the message with n in place of {n}.

@@ -65,6 +65,7 @@ func neededKeys() []string {
 	for _, a := range answers {
 		keys = append(keys, "error."+a.key+".title", "error."+a.key+".text")
 	}
+	keys = append(keys, flowKeys...)
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
@@ -79,11 +80,15 @@ func TestMessages(t *testing.T) {
 		if diff := cmp.Diff(neededKeys(), slices.Sorted(maps.Keys(messages))); diff != "" {
 			t.Errorf("%s: messages (-needed +there):\n%s", lang, diff)
 		}
-		source, err := messageFiles.ReadFile("messages/" + lang + ".json")
-		if err != nil {
-			t.Fatal(err)
+		var source string
+		for _, file := range messageFileNames(lang) {
+			content, err := messageFiles.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source += string(content)
 		}
-		if n := strings.Count(string(source), `": "`); n != len(messages) {
+		if n := strings.Count(source, `": "`); n != len(messages) {
 			t.Errorf("%s: %d lines for %d messages; one is there twice", lang, n, len(messages))
 		}
 		for key, message := range messages {

@@ -65,7 +65,7 @@ func (v *visit) submitTyped(w http.ResponseWriter, r *http.Request, fields url.V
 	if err := v.page.doTyped(r.Context(), v.service, v.caller(r, v.project), v.form); err != nil {
 		return err
 	}
-	return v.writePage(w, http.StatusOK, v.textPage(v.page.name+".done"))
+	return v.writePage(w, http.StatusOK, v.donePage())
 }
 
 // typedPage shows the form; problem is "" or what was wrong with the last try. A password is never sent back.

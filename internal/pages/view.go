@@ -25,6 +25,8 @@ type view struct {
 	Text        []string // paragraphs
 	Form        *formView
 	Reference   *field // of an error: what an operator finds it by
+	Parts       []part // of a flow page
+	Script      string // path of the page's module; "" for none
 
 	LanguageLabel, LanguageName string
 	Languages                   []languageLink // empty where the page cannot be opened again

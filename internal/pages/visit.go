@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
@@ -14,22 +15,24 @@ type page struct {
 	name     string // last segment of its path, and prefix of its messages
 	password bool   // its form asks for a new password
 	resend   bool   // a new mail can be had from the page itself
+	signIn   bool   // once it is done, its reader can sign in
+	flow     bool   // it is a step to a signed-in user, and no link's target
 	do       func(context.Context, *auth.Service, auth.Caller, form) error
 	// doTyped is do with the short code of the mail; nil where its mail has none.
 	doTyped func(context.Context, *auth.Service, auth.Caller, form) error
 }
 
 var pageTable = []page{
-	{name: auth.PageVerifyEmail, resend: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
+	{name: auth.PageVerifyEmail, resend: true, signIn: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.VerifyEmail(ctx, c, f.code, f.user)
 	}, doTyped: verifyEmailTyped},
-	{name: auth.PageInvite, password: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
+	{name: auth.PageInvite, password: true, signIn: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.AcceptInvite(ctx, c, auth.AcceptInviteParams{Code: f.code, User: f.user, NewPassword: f.password})
 	}, doTyped: acceptInviteTyped},
-	{name: auth.PageResetPassword, password: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
+	{name: auth.PageResetPassword, password: true, signIn: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.ResetPassword(ctx, c, f.code, f.password)
 	}, doTyped: resetPasswordTyped},
-	{name: auth.PageChangeEmail, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
+	{name: auth.PageChangeEmail, signIn: true, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
 		return s.ConfirmEmailChange(ctx, c, f.code)
 	}, doTyped: confirmEmailTyped},
 	{name: auth.PageTakeBackEmail, do: func(ctx context.Context, s *auth.Service, c auth.Caller, f form) error {
@@ -49,7 +52,8 @@ type visit struct {
 	form    form          // as submitted, or as the link fills it in
 
 	request  *http.Request
-	language string // that the reader has chosen, or ""
+	language string     // that the reader has chosen, or ""
+	reopen   url.Values // of the answer to a form: the query that its page can be opened again with; nil for none
 }
 
 // show answers GET and HEAD: the form, with what the link carried in hidden fields. It only reads (P8).
@@ -97,7 +101,17 @@ func (v *visit) submit(w http.ResponseWriter, r *http.Request) error {
 	if err := v.page.do(r.Context(), v.service, v.caller(r, v.project), v.form); err != nil {
 		return err
 	}
-	return v.writePage(w, http.StatusOK, v.textPage(v.page.name+".done"))
+	return v.writePage(w, http.StatusOK, v.donePage())
+}
+
+// donePage says what the page has done, and leads to where its reader can now sign in.
+func (v *visit) donePage() view {
+	shown := v.textPage(v.page.name + ".done")
+	if v.page.signIn {
+		d := destination{next: v.localPath("")}
+		shown.Parts = []part{{Away: []away{{URL: v.flowURL(pageSignIn, d), Label: v.texts.get("flow.sign-in"), Button: true}}}}
+	}
+	return shown
 }
 
 // resend has the verification mail sent again.

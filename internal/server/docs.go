@@ -4,8 +4,10 @@ import (
 	"net/url"
 
 	"github.com/doorward/doorward/internal/accountsapi"
+	"github.com/doorward/doorward/internal/adminapi"
 	"github.com/doorward/doorward/internal/apidocs"
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/console"
 	"github.com/doorward/doorward/internal/pages"
 )
 
@@ -14,6 +16,15 @@ func (s *Server) apiDocs() *pages.APIDocs {
 	return &pages.APIDocs{
 		Document: accountsapi.Docs, Collection: accountsapi.Postman,
 		Site: func(p *auth.Project) apidocs.Site { return apiSite(s.config.PublicURL, s.config.Domain, p) },
+	}
+}
+
+// consoleDocs wires the documents of both APIs into the console.
+func (s *Server) consoleDocs() console.APIDocs {
+	public := s.config.PublicURL.String()
+	return console.APIDocs{
+		Site:  func(p *auth.Project) apidocs.Site { return apiSite(s.config.PublicURL, s.config.Domain, p) },
+		Admin: adminapi.Docs, AdminSite: apidocs.Site{BaseURL: public, PublicURL: public}, Stylesheet: "/" + pages.DocsStylesheet,
 	}
 }
 

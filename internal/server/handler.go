@@ -26,6 +26,7 @@ func (s *Server) newHandler() http.Handler {
 	hosted := pages.New(pages.Options{Service: s.instance.Service, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, APIDocs: s.apiDocs()})
 	operators := console.New(console.Options{
 		Admin: s.instance.Admin, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, Links: mail.Links, MailLanguages: mail.Languages(),
+		Docs: s.consoleDocs(),
 	})
 	admin := adminapi.New(adminapi.Options{Admin: s.instance.Admin, Links: mail.Links})
 

@@ -68,9 +68,11 @@ func (s *Site) setCookie(w http.ResponseWriter, name, value string, maxAge int) 
 	})
 }
 
-func (s *Site) cookie(r *http.Request, name string) string {
+func (s *Site) cookie(r *http.Request, name string) string { return s.boundedCookie(r, name, maxCookie) }
+
+func (s *Site) boundedCookie(r *http.Request, name string, limit int) string {
 	named := r.CookiesNamed(s.cookieName(name))
-	if len(named) != 1 || len(named[0].Value) > maxCookie {
+	if len(named) != 1 || len(named[0].Value) > limit {
 		return ""
 	}
 	return named[0].Value

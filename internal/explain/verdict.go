@@ -1,17 +1,16 @@
-package main
+package explain
 
 import (
 	"fmt"
 
-	"github.com/doorward/doorward/internal/adminapi"
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// verdict says in words why a request was refused, and what an operator can do; do is "" where nothing is known to help.
-func verdict(d adminapi.Decision) (why, do string) {
+// Verdict says in words why a request was refused, and what an operator can do; do is "" where nothing is known to help.
+func Verdict(d auth.Decision) (why, do string) {
 	for i := len(d.Steps) - 1; i >= 0; i-- { // the last step that refused is what decided
 		s := d.Steps[i]
-		if s.Outcome != string(auth.OutcomeRefused) && s.Outcome != string(auth.OutcomeNotFound) {
+		if s.Outcome != auth.OutcomeRefused && s.Outcome != auth.OutcomeNotFound {
 			continue
 		}
 		if why, do := stepVerdict(d, s); why != "" {
@@ -21,8 +20,8 @@ func verdict(d adminapi.Decision) (why, do string) {
 	return codeVerdict(d)
 }
 
-func stepVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do string) {
-	switch auth.StepName(s.Step) {
+func stepVerdict(d auth.Decision, s auth.Step) (why, do string) {
+	switch s.Name {
 	case auth.StepLimiter:
 		return "there were too many tries", fmt.Sprintf("wait %s seconds; only failures add up. If many people share the address %s, raise the settings signInSourceBurst or signInAccountBurst: doorward project set %s KEY=VALUE",
 			s.Facts["wait_seconds"], s.Facts["source"], d.Project)
@@ -33,7 +32,7 @@ func stepVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do string) 
 		if factsOf(d, auth.StepJoin) != nil { // then a new one was to be made
 			return "", ""
 		}
-		return "there is no such account", "ask which address was typed, and look for the right one: doorward user list --project " + d.Project
+		return "there is no such account", "ask which address was typed, and look for the right one: doorward user list --project " + string(d.Project)
 	case auth.StepHash:
 		return hashVerdict(d)
 	case auth.StepFlow:
@@ -56,37 +55,37 @@ func stepVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do string) 
 }
 
 // blockedVerdict tells why an account that was found may not sign in.
-func blockedVerdict(d adminapi.Decision) (why, do string) {
+func blockedVerdict(d auth.Decision) (why, do string) {
 	f := factsOf(d, auth.StepLookup)
 	switch {
 	case f["disabled"] == "yes":
-		return "the account is disabled", fmt.Sprintf("doorward user enable %s --project %s", d.UID, d.Project)
+		return "the account is disabled", fmt.Sprintf("doorward user enable %s --project %s", d.User, d.Project)
 	case f["invited"] == "yes":
 		return "the account waits for its invite to be accepted", fmt.Sprintf("send the invite again: doorward user invite EMAIL --project %s", d.Project)
 	case f["verification_required"] == "yes" && f["email_verified"] != "yes":
-		return "the email address is not verified, and this project demands that", fmt.Sprintf("let the person ask for the mail again, or vouch for the address: doorward user update %s --email-verified --project %s", d.UID, d.Project)
+		return "the email address is not verified, and this project demands that", fmt.Sprintf("let the person ask for the mail again, or vouch for the address: doorward user update %s --email-verified --project %s", d.User, d.Project)
 	}
 	return "", ""
 }
 
-func hashVerdict(d adminapi.Decision) (why, do string) {
+func hashVerdict(d auth.Decision) (why, do string) {
 	lookup := factsOf(d, auth.StepLookup)
 	switch {
 	case lookup == nil:
 		return "the password is wrong", ""
 	case factsOf(d, auth.StepHash)["stored"] == "yes":
-		return "the password is wrong", fmt.Sprintf("the person can reset it, or you have a link mailed: doorward user send-reset %s --project %s", d.UID, d.Project)
-	case d.UID != "":
-		return "the account has no password", fmt.Sprintf("it signs in at a provider, or gets a password by a link: doorward user send-reset %s --project %s", d.UID, d.Project)
+		return "the password is wrong", fmt.Sprintf("the person can reset it, or you have a link mailed: doorward user send-reset %s --project %s", d.User, d.Project)
+	case d.User != "":
+		return "the account has no password", fmt.Sprintf("it signs in at a provider, or gets a password by a link: doorward user send-reset %s --project %s", d.User, d.Project)
 	}
-	return "no account has the address that was typed", "ask which address was typed, and look for the right one: doorward user list --project " + d.Project
+	return "no account has the address that was typed", "ask which address was typed, and look for the right one: doorward user list --project " + string(d.Project)
 }
 
-func flowVerdict(s adminapi.DecisionStep) (why, do string) {
+func flowVerdict(s auth.Step) (why, do string) {
 	f := s.Facts
 	again := "the person starts the sign-in anew. If it happens to many, look whether the app finishes a sign-in twice, or mixes up two that run at once"
 	switch {
-	case s.Outcome == string(auth.OutcomeNotFound):
+	case s.Outcome == auth.OutcomeNotFound:
 		return "the sign-in that was to be finished is unknown", again
 	case f["used_at"] != "never":
 		return "the sign-in was finished before", again
@@ -102,21 +101,21 @@ func flowVerdict(s adminapi.DecisionStep) (why, do string) {
 	return "the sign-in took too long", again
 }
 
-func providerVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do string) {
+func providerVerdict(d auth.Decision, s auth.Step) (why, do string) {
 	check := fmt.Sprintf("doorward provider check %s --project %s", s.Facts["provider"], d.Project)
 	switch {
 	case s.Facts["step"] == "settings":
 		return "the provider is not configured, or not enabled", fmt.Sprintf("doorward provider list --project %s", d.Project)
-	case d.Code == string(auth.CodeUnavailable):
+	case d.Code == auth.CodeUnavailable:
 		return "the provider could not be asked: " + s.Facts["reason"], "try again later; " + check
 	}
 	return "the provider's answer proves nobody's identity: " + s.Facts["reason"], "compare its answers above with the settings; " + check
 }
 
-func tokenVerdict(s adminapi.DecisionStep) (why, do string) {
+func tokenVerdict(s auth.Step) (why, do string) {
 	f := s.Facts
 	switch {
-	case s.Outcome == string(auth.OutcomeNotFound):
+	case s.Outcome == auth.OutcomeNotFound:
 		return "the refresh token is unknown", "the person signs in again. If it happens to many, look whether the app keeps the newest token, of this very project"
 	case f["of"] == "rotated refresh token":
 		return "the refresh token was replaced already, so the session was ended: it may be in two hands", "the person signs in again. If it happens to many, look whether the app stores the new token of each refresh, and refreshes only once at a time"
@@ -126,7 +125,7 @@ func tokenVerdict(s adminapi.DecisionStep) (why, do string) {
 	return "the id token is not good: " + f["reason"], "look where the app has it from: it must be this server's, for this project, and unchanged. After a key was withdrawn, all must sign in again"
 }
 
-func sessionVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do string) {
+func sessionVerdict(d auth.Decision, s auth.Step) (why, do string) {
 	f := s.Facts
 	if why, do := blockedVerdict(d); why != "" {
 		return why, do
@@ -136,25 +135,25 @@ func sessionVerdict(d adminapi.Decision, s adminapi.DecisionStep) (why, do strin
 	}
 	again := "the person signs in again"
 	switch {
-	case s.Outcome == string(auth.OutcomeNotFound):
+	case s.Outcome == auth.OutcomeNotFound:
 		return "the session is gone", again
 	case f["revoked_at"] != "never":
-		return "the session was ended on " + f["revoked_at"], again + "; doorward audit list --project " + d.Project + " --user " + d.UID + " shows by what"
+		return "the session was ended on " + f["revoked_at"], again + "; doorward audit list --project " + string(d.Project) + " --user " + string(d.User) + " shows by what"
 	}
 	return "the session was too old, or unused for too long", again + "; settings refreshTokenIdleTTL and refreshTokenAbsoluteTTL say how long one lasts"
 }
 
-func codeStepVerdict(s adminapi.DecisionStep) (why, do string) {
+func codeStepVerdict(s auth.Step) (why, do string) {
 	if s.Facts["of"] == "sign-in code" {
 		return signInCodeVerdict(s)
 	}
 	again := "the person asks for a new mail and uses the link in the newest one"
 	switch {
-	case s.Facts["of"] == "typed code" && s.Outcome == string(auth.OutcomeNotFound):
+	case s.Facts["of"] == "typed code" && s.Outcome == auth.OutcomeNotFound:
 		return "no code that can be typed went to that address, or it was used, replaced, has expired, or was tried five times", again
 	case s.Facts["of"] == "typed code":
 		return "the code was typed wrong", "the person types the code of the newest mail, or uses its link"
-	case s.Outcome == string(auth.OutcomeNotFound):
+	case s.Outcome == auth.OutcomeNotFound:
 		return "the link's code is unknown: a newer mail replaced it, the account changed, or it was copied in part", again
 	case s.Facts["state"] == "used":
 		return "the link was used already", "if the person did it themself, nothing; else " + again
@@ -165,10 +164,10 @@ func codeStepVerdict(s adminapi.DecisionStep) (why, do string) {
 }
 
 // signInCodeVerdict is about a code that an app exchanges for tokens.
-func signInCodeVerdict(s adminapi.DecisionStep) (why, do string) {
+func signInCodeVerdict(s auth.Step) (why, do string) {
 	again := "the app sends its user to the sign-in page anew"
 	switch {
-	case s.Outcome == string(auth.OutcomeNotFound):
+	case s.Outcome == auth.OutcomeNotFound:
 		return "the sign-in code is unknown, or was copied in part", again
 	case s.Facts["callback_matches"] == "no":
 		return "the app names another callBackUri than the one that the code was sent to", "the app sends the same callBackUri to the sign-in page and with the code"
@@ -181,17 +180,17 @@ func signInCodeVerdict(s adminapi.DecisionStep) (why, do string) {
 }
 
 // codeVerdict is for refusals of which no step tells more than the answer did.
-func codeVerdict(d adminapi.Decision) (why, do string) {
-	if auth.Event(d.Event) != auth.EventAdminDenied {
+func codeVerdict(d auth.Decision) (why, do string) {
+	if d.Event != auth.EventAdminDenied {
 		if why, do := blockedVerdict(d); why != "" {
 			return why, do
 		}
 	}
-	switch auth.Code(d.Code) {
+	switch d.Code {
 	case auth.CodeSignUpOff:
 		return "sign-up is closed", fmt.Sprintf("invite the person (doorward user invite EMAIL --project %s), or open sign-up (doorward project set %s selfSignUp=true)", d.Project, d.Project)
 	case auth.CodeEmailInUse:
-		return "another account has the address", "doorward user list --project " + d.Project
+		return "another account has the address", "doorward user list --project " + string(d.Project)
 	case auth.CodeRedirectNotAllowed:
 		return "the callback is not on the project's list", fmt.Sprintf("doorward project set %s callbackURLs=…", d.Project)
 	case auth.CodeInvalidProviderResponse:
@@ -199,15 +198,15 @@ func codeVerdict(d adminapi.Decision) (why, do string) {
 	case auth.CodeAdminRequired:
 		return "the admin token is missing or wrong", ""
 	case "":
-		return d.Outcome, ""
+		return string(d.Outcome), ""
 	}
-	return "the answer was " + d.Code, ""
+	return "the answer was " + string(d.Code), ""
 }
 
 // factsOf gives the facts of the last step of a name; nil where there is none.
-func factsOf(d adminapi.Decision, name auth.StepName) map[string]string {
+func factsOf(d auth.Decision, name auth.StepName) map[string]string {
 	for i := len(d.Steps) - 1; i >= 0; i-- {
-		if d.Steps[i].Step == string(name) {
+		if d.Steps[i].Name == name {
 			return d.Steps[i].Facts
 		}
 	}

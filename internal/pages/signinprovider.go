@@ -1,0 +1,111 @@
+package pages
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/ui"
+	"github.com/doorward/doorward/internal/web"
+)
+
+const fieldProvider = "provider"
+
+// providerNames are those that people know providers by.
+var providerNames = map[string]string{
+	"google.com": "Google", "facebook.com": "Facebook", "github.com": "GitHub", "microsoft.com": "Microsoft", "apple.com": "Apple",
+}
+
+// providerName of an OpenID Connect issuer is the part of its id that the operator chose.
+func providerName(id string) string {
+	if name, ok := providerNames[id]; ok {
+		return name
+	}
+	return strings.TrimPrefix(id, "oidc.")
+}
+
+// submitProvider begins a sign-in at a provider, and ties it to this browser by a cookie. The browser is taken there by a page of its own, and not by a redirect:
+// a redirect of a form is held to form-action all the way, and nobody knows by which hosts a provider leads (CSP level 3, section 6.4.1).
+func (v *visit) submitProvider(w http.ResponseWriter, r *http.Request) error {
+	fields, d, err := v.readAnonymous(w, r, pageProvider)
+	if err != nil {
+		return err
+	}
+	begun, err := v.service.Authorize(r.Context(), v.pageCaller(r), fields.Get(fieldProvider), v.service.HostedCallback(v.project.ID))
+	if err != nil {
+		return v.again(w, r, d, err, func(problem typed) (view, error) { return v.signInView(w, r, d, "", problem) })
+	}
+	kept := d.values()
+	kept.Set(fieldSession, begun.SessionID)
+	kept.Set(fieldProvider, begun.ProviderID)
+	kept.Set(fieldLanguage, v.language)
+	if !v.site.SetStep(w, string(v.project.ID), stepProvider, kept.Encode(), v.project.Settings.FlowTTL) {
+		return told{&auth.Error{Code: auth.CodeInvalidArgument, Message: "the app's request does not fit into a cookie"}, answerApp}
+	}
+	name := providerName(begun.ProviderID)
+	shown := v.flowView(pageProvider)
+	shown.Heading = v.texts.with("sign-in/provider.title", "provider", name)
+	button := away{URL: template.URL(begun.URL), Label: v.texts.with("sign-in/provider.button", "provider", name), Button: true}
+	shown.Parts = []part{{Away: []away{button}}}
+	w.Header().Set("Refresh", "0; url="+begun.URL)
+	return v.writeFlow(w, http.StatusOK, d, shown)
+}
+
+// relayProvider takes the answer of a provider that posts it, which browsers do without our cookies (SameSite), and has the browser bring it itself.
+func (v *visit) relayProvider(w http.ResponseWriter, r *http.Request) error {
+	fields, err := ui.ReadForm(w, r, ui.FormRules{})
+	if err != nil {
+		return err
+	}
+	answer := url.Values{}
+	for _, name := range []string{"code", "state", "error", "iss"} {
+		if fields.Has(name) {
+			answer.Set(name, fields.Get(name))
+		}
+	}
+	return seeOther(w, v.site.Path(v.flowPath(pageCallback))+"?"+answer.Encode())
+}
+
+// finishProvider takes the answer of a provider to the sign-in that this browser began there. Each is taken once.
+func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
+	kept, err := url.ParseQuery(v.site.Step(r, string(v.project.ID), stepProvider))
+	if err != nil {
+		kept = url.Values{}
+	}
+	v.site.ClearStep(w, string(v.project.ID), stepProvider)
+	v.chooseLanguage(kept.Get(fieldLanguage))
+	d, err := v.destinationOf(r, kept)
+	if err != nil {
+		return err
+	}
+	v.reopen = d.values()
+	answer := r.URL.Query()
+	for _, values := range answer {
+		if len(values) != 1 || !ui.IsText(values[0]) {
+			return &web.Error{Status: http.StatusBadRequest, Detail: "A part of the provider's answer is there twice, or no text"}
+		}
+	}
+	switch {
+	case kept.Get(fieldSession) == "":
+		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "this browser began no sign-in at a provider"}
+	case answer.Get("error") == "access_denied": // RFC 6749 section 4.1.2.1
+		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1", fieldSays, "gave-up"))
+	case answer.Has("error"):
+		return &auth.Error{Code: auth.CodeInvalidProviderResponse, Message: "the provider answers with an error"}
+	case answer.Get("state") == "": // what the domain lets pass, where an app keeps the session id to itself
+		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "the provider's answer has no state"}
+	}
+	in, err := v.service.SignInWithProvider(r.Context(), v.pageCaller(r), auth.ProviderSignInParams{
+		SessionID: kept.Get(fieldSession), ProviderID: kept.Get(fieldProvider), RedirectURI: v.service.HostedCallback(v.project.ID),
+		State: answer.Get("state"), Issuer: answer.Get("iss"), Code: answer.Get("code"),
+	})
+	if err != nil {
+		return err
+	}
+	if in.NeedConfirmation {
+		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1", fieldSays, "confirm"))
+	}
+	return v.finish(w, r, in.Tokens, d)
+}
