@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
-	"github.com/doorward/doorward/internal/ui"
 	"github.com/doorward/doorward/internal/userfile"
 	"github.com/doorward/doorward/internal/web"
 )
@@ -20,7 +19,7 @@ func importPages() []page {
 			forms: map[string]func(*visit) error{"upload": (*visit).uploadUsers}},
 		{path: "/projects/{project}/export", room: roomUsers, show: (*visit).imports,
 			forms: map[string]func(*visit) error{"export": (*visit).exportUsers}},
-		{path: "/projects/{project}/imports/{import}", room: roomUsers, show: (*visit).userImport, policy: ui.Policy{Script: true}, scripts: []string{"progress.js"},
+		{path: "/projects/{project}/imports/{import}", room: roomUsers, show: (*visit).userImport, scripts: []string{"progress.js"},
 			forms: map[string]func(*visit) error{"start": (*visit).startImport, "stop": (*visit).stopImport}},
 	}
 }

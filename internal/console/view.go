@@ -151,6 +151,14 @@ func (v view) Wrong(field string) template.HTMLAttr {
 	return `aria-invalid="true" aria-describedby="problem"` // no part of it comes from outside
 }
 
+// Described is Wrong for a field that has a hint, by its id.
+func (v view) Described(field, hint string) template.HTMLAttr {
+	if v.Wrong(field) == "" {
+		return template.HTMLAttr(`aria-describedby="` + hint + `"`) // ids are those of our templates
+	}
+	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + hint + ` problem"`)
+}
+
 // WrongField names the field that was wrong; "" where none was.
 func (v view) WrongField() string {
 	if v.Problem == nil {
@@ -171,14 +179,6 @@ func (v view) Picked(name, value string, now bool) bool {
 func (v view) TokenOf(segments ...string) string {
 	path := append([]string{root, "projects", string(v.Project.ID)}, segments...) // as formPurpose has it: not escaped, and without the public URL's own path
 	return ui.FormToken(v.visit.session, strings.Join(path, "/"))
-}
-
-// Described is Wrong for a field that has a hint, by its id.
-func (v view) Described(field, hint string) template.HTMLAttr {
-	if v.Wrong(field) == "" {
-		return template.HTMLAttr(`aria-describedby="` + hint + `"`) // ids are those of our templates
-	}
-	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + hint + ` problem"`)
 }
 
 // render answers with a page: its template, its heading, and what it shows.
