@@ -260,7 +260,7 @@ func TestAccountProfile(t *testing.T) {
 	if u := b.self(); u.Name != "Ada <b>" || u.Picture != "https://img.example.com/ada.png" {
 		t.Errorf("saved %+v", u)
 	}
-	for field, value := range map[string]string{"picture": "javascript:alert(1)", "name": strings.Repeat("x", 2000)} {
+	for field, value := range map[string]string{"picture": "javascript://img.example.com/%0aalert(1)", "name": strings.Repeat("x", 2000)} {
 		refused := b.deed(page, "profile", "", field, value)
 		refused.want(t, 422, "account.profile.title")
 		wantProblem(t, refused, field)
