@@ -38,6 +38,7 @@ type dex struct {
 	addr, issuer string
 	secret       string // of both clients
 	rotation     string // of its signing keys
+	callbacks    []any  // where it sends browsers to, besides those of apps
 	dir          string
 	output       *lockedBuffer
 	process      *os.Process
@@ -109,13 +110,13 @@ func sharedDex(t *testing.T) *dex {
 	return dexShared.running
 }
 
-// ownDex starts a Dex for one test, with the same users and clients, and stops it at the test's end.
-func ownDex(t *testing.T, rotation string) *dex {
+// ownDex starts a Dex for one test, with the same users and clients, and more callbacks, and stops it at the test's end.
+func ownDex(t *testing.T, rotation string, callbacks ...any) *dex {
 	t.Helper()
 	if err := prepareDex(); err != nil {
 		t.Fatal(err)
 	}
-	d, err := startDex(rotation)
+	d, err := startDex(rotation, callbacks...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func newDexUser(t *testing.T, verified bool) dexUser {
 	return dexShared.users[dexUsersOfAKind+n]
 }
 
-func startDex(rotation string) (*dex, error) {
+func startDex(rotation string, callbacks ...any) (*dex, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func startDex(rotation string) (*dex, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dex{addr: "127.0.0.1:" + port, secret: randomSecret("client secret"), rotation: rotation, dir: dir, output: &lockedBuffer{}}
+	d := &dex{addr: "127.0.0.1:" + port, secret: randomSecret("client secret"), rotation: rotation, callbacks: callbacks, dir: dir, output: &lockedBuffer{}}
 	d.issuer = "http://" + d.addr + "/dex"
 	return d, d.start()
 }
@@ -197,7 +198,7 @@ func (d *dex) config() (M, error) {
 	}
 	var clients, people L
 	for _, id := range []string{dexClientID, dexOtherClientID} {
-		clients = append(clients, M{"id": id, "name": id, "secret": d.secret, "redirectURIs": L{callback, otherCallback}})
+		clients = append(clients, M{"id": id, "name": id, "secret": d.secret, "redirectURIs": append(L{callback, otherCallback}, d.callbacks...)})
 	}
 	clients = append(clients, M{"id": dexPagesClientID, "name": dexPagesClientID, "secret": d.secret, "public": true})
 	for _, u := range dexShared.users {

@@ -110,18 +110,15 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 		if err != nil {
 			return err
 		}
-		usable, err := s.usableProviders(ctx, tx, c.Project)
+		usable, err := usableProviders(ctx, tx, c.Project)
 		if err != nil {
 			return err
 		}
-		left := slices.DeleteFunc(slices.Clone(identities), func(i Identity) bool { return i.ProviderID == providerID })
-		wayIn := slices.ContainsFunc(left, func(i Identity) bool { return usable[i.ProviderID] })
-		hasPassword := u.PasswordHash != "" && !u.Email.IsZero()
-		wayIn = wayIn || (hasPassword && c.Project.Settings.PasswordProvider && providerID != ProviderPassword)
+		held := slices.ContainsFunc(identities, func(i Identity) bool { return i.ProviderID == providerID })
 		switch {
-		case providerID == ProviderPassword && !hasPassword, providerID != ProviderPassword && len(left) == len(identities):
+		case providerID == ProviderPassword && !hasPassword(u), providerID != ProviderPassword && !held:
 			return newError(CodeNotFound, "the account has no such way in")
-		case !wayIn:
+		case !wayInWithout(c.Project, u, identities, usable, providerID):
 			return newError(CodeLastWayIn, "the account would have no way in left")
 		}
 		if err := s.dropWayIn(ctx, tx, c, u, providerID, identities); err != nil {
@@ -134,6 +131,14 @@ func (s *Service) UnlinkProvider(ctx context.Context, c Caller, providerID strin
 	})
 	return s.providerDenied(ctx, c, EventIdentityUnlinked, goneMeanwhile(err))
 }
+
+// wayInWithout tells whether the user could still sign in without the provider, or without the password.
+func wayInWithout(p *Project, u User, identities []Identity, usable map[string]bool, providerID string) bool {
+	return (hasPassword(u) && p.Settings.PasswordProvider && providerID != ProviderPassword) ||
+		slices.ContainsFunc(identities, func(i Identity) bool { return i.ProviderID != providerID && usable[i.ProviderID] })
+}
+
+func hasPassword(u User) bool { return u.PasswordHash != "" && !u.Email.IsZero() }
 
 func (s *Service) dropWayIn(ctx context.Context, tx Tx, c Caller, u User, providerID string, identities []Identity) error {
 	if providerID == ProviderPassword {
@@ -158,8 +163,8 @@ func (s *Service) dropWayIn(ctx context.Context, tx Tx, c Caller, u User, provid
 }
 
 // usableProviders are the providers that users can sign in at now.
-func (s *Service) usableProviders(ctx context.Context, tx Tx, p *Project) (map[string]bool, error) {
-	providers, err := tx.ListIdentityProviders(ctx, p.ID)
+func usableProviders(ctx context.Context, r Reader, p *Project) (map[string]bool, error) {
+	providers, err := r.ListIdentityProviders(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}

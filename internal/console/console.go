@@ -19,10 +19,10 @@ type Options struct {
 	PublicURL *url.URL // no trailing slash; paths in the pages begin with its path (P12)
 	// Caller gives who calls about the project, which may be nil, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
+	Docs   APIDocs
 	// Links gives the http and https links of a mail, and MailLanguages those that its templates are there in.
 	Links         func(auth.Message) []string
 	MailLanguages []string
-	Docs          APIDocs
 }
 
 // Console is the operators' console. It is safe for concurrent use.
@@ -42,16 +42,19 @@ func allPages() []page {
 	return slices.Concat(
 		projectsPages(),
 		overviewPages(),
-		providersPages(),
-		mailboxPages(),
-		templatesPages(),
-		deliverabilityPages(),
-		webhooksPages(),
+		usersPages(),
+		importPages(),
+		operatorsPages(),
 		settingsPages(),
 		keysPages(),
 		rolesPages(),
 		auditPages(),
 		apiPages(),
+		providersPages(),
+		mailboxPages(),
+		templatesPages(),
+		deliverabilityPages(),
+		webhooksPages(),
 	)
 }
 

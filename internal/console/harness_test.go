@@ -40,10 +40,14 @@ func newRig(t *testing.T) *rig {
 	config := authtest.Config(t, r.clock.Now)
 	config.Providers, config.Webhooks, config.MailChecker = &r.idp, &r.hooks, dnsOfTests{}
 	r.admin = auth.NewAdmin(auth.NewService(config))
-	r.handler = routerOf(New(Options{Admin: r.admin, PublicURL: config.PublicURL, Caller: testCaller, Links: mail.Links, MailLanguages: mail.Languages(), Docs: testDocs}))
+	r.handler = routerOf(New(r.options(config.PublicURL)))
 	r.must(r.admin.EnsureConsole(t.Context(), r.operator()))
 	r.session = r.signIn()
 	return r
+}
+
+func (r *rig) options(publicURL *url.URL) Options {
+	return Options{Admin: r.admin, PublicURL: publicURL, Caller: testCaller, Docs: testDocs, Links: mail.Links, MailLanguages: mail.Languages()}
 }
 
 // routerOf serves a console behind a router whose own errors are no HTML, and never a page's.

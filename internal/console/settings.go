@@ -134,6 +134,19 @@ func (f settingField) Lines() string { return strings.Join(entries(f.Typed), "\n
 // Rows is how high the field of a list is.
 func (f settingField) Rows() int { return min(8, 2+len(entries(f.Typed))) }
 
+// Says is what the setting does, and what it takes unless the form offers that.
+func (f settingField) Says() string {
+	text := sentence(f.Help)
+	if len(f.Values) == 0 {
+		text += " It takes " + f.Range
+		if f.Type == "list" {
+			text += ", or one a line"
+		}
+		text += "."
+	}
+	return text
+}
+
 // Shown is the value for people to read.
 func (f settingField) Shown() string { return auth.ShownValue(f.Now) }
 

@@ -35,7 +35,7 @@ func TestSettingsShowsAll(t *testing.T) {
 	for _, g := range auth.SettingGroups() {
 		page := r.get("/console/projects/acme/settings/"+g.ID).wantPage(200, g.Title, g.Help)
 		for _, s := range g.Settings {
-			if !strings.Contains(page.text(), s.Help) || !page.form().Has(s.Key) {
+			if !strings.Contains(page.text(), sentence(s.Help)) || !page.form().Has(s.Key) {
 				t.Errorf("the form of %s lacks %s", g.ID, s.Key)
 			}
 		}

@@ -65,7 +65,9 @@ type flowForm struct {
 	Inputs   []flowInput
 	Problem  string // about the whole form
 	Button   string
+	About    string // what the button is about, for who only hears it; "" where the page has no other such button
 	Quiet    bool   // not the page's main way
+	Danger   bool   // what it does cannot be undone
 	Foldable string // the form is folded under this
 	Open     bool
 	Ceremony string // of a passkey: create or get; "" for none

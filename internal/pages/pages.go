@@ -36,6 +36,7 @@ func New(o Options) *Pages {
 func (p *Pages) Routes() []web.Route {
 	routes := append(ui.AssetRoutes(), p.brandingRoutes()...)
 	routes = append(routes, p.flowRoutes()...)
+	routes = append(routes, p.accountRoutes()...)
 	for _, page := range pageTable {
 		routes = append(routes,
 			web.Route{Method: http.MethodGet, Pattern: "/{project}/" + page.name, Name: page.name + ".show", Handler: p.handler(page, (*visit).show)},

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,11 +34,21 @@ func (v *visit) submitProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	begun, err := v.service.Authorize(r.Context(), v.pageCaller(r), fields.Get(fieldProvider), v.service.HostedCallback(v.project.ID))
+	err = v.goToProvider(w, r, fields.Get(fieldProvider), d, nil)
 	if err != nil {
 		return v.again(w, r, d, err, func(problem typed) (view, error) { return v.signInView(w, r, d, "", problem) })
 	}
+	return nil
+}
+
+// goToProvider begins a flow at a provider and takes the browser there; more is kept for the flow's end beside the destination.
+func (v *visit) goToProvider(w http.ResponseWriter, r *http.Request, providerID string, d destination, more url.Values) error {
+	begun, err := v.service.Authorize(r.Context(), v.pageCaller(r), providerID, v.service.HostedCallback(v.project.ID))
+	if err != nil {
+		return err
+	}
 	kept := d.values()
+	maps.Copy(kept, more)
 	kept.Set(fieldSession, begun.SessionID)
 	kept.Set(fieldProvider, begun.ProviderID)
 	kept.Set(fieldLanguage, v.language)
@@ -90,6 +101,8 @@ func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case kept.Get(fieldSession) == "":
 		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "this browser began no sign-in at a provider"}
+	case answer.Has("error") && kept.Has(fieldUser):
+		return seeOther(w, v.address("/account/security", url.Values{fieldNotice: {"link-failed"}}))
 	case answer.Get("error") == "access_denied": // RFC 6749 section 4.1.2.1
 		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1", fieldSays, "gave-up"))
 	case answer.Has("error"):
@@ -97,10 +110,14 @@ func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
 	case answer.Get("state") == "": // what the domain lets pass, where an app keeps the session id to itself
 		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "the provider's answer has no state"}
 	}
-	in, err := v.service.SignInWithProvider(r.Context(), v.pageCaller(r), auth.ProviderSignInParams{
+	params := auth.ProviderSignInParams{
 		SessionID: kept.Get(fieldSession), ProviderID: kept.Get(fieldProvider), RedirectURI: v.service.HostedCallback(v.project.ID),
 		State: answer.Get("state"), Issuer: answer.Get("iss"), Code: answer.Get("code"),
-	})
+	}
+	if user := kept.Get(fieldUser); user != "" {
+		return v.finishLink(w, r, user, params, d)
+	}
+	in, err := v.service.SignInWithProvider(r.Context(), v.pageCaller(r), params)
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ func neededKeys() []string {
 		keys = append(keys, "error."+a.key+".title", "error."+a.key+".text")
 	}
 	keys = append(keys, flowKeys...)
+	keys = append(keys, accountKeys()...)
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }

@@ -26,6 +26,7 @@ type view struct {
 	Form        *formView
 	Reference   *field // of an error: what an operator finds it by
 	Parts       []part // of a flow page
+	Account     *accountView
 	Script      string // path of the page's module; "" for none
 
 	LanguageLabel, LanguageName string

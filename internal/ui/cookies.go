@@ -68,7 +68,9 @@ func (s *Site) setCookie(w http.ResponseWriter, name, value string, maxAge int) 
 	})
 }
 
-func (s *Site) cookie(r *http.Request, name string) string { return s.boundedCookie(r, name, maxCookie) }
+func (s *Site) cookie(r *http.Request, name string) string {
+	return s.boundedCookie(r, name, maxCookie)
+}
 
 func (s *Site) boundedCookie(r *http.Request, name string, limit int) string {
 	named := r.CookiesNamed(s.cookieName(name))
