@@ -1,8 +1,9 @@
 package e2e
 
 import (
-	"encoding/base32"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -15,15 +16,9 @@ func accountPage(t *testing.T, p project, a account, path, heading string) *brow
 	page := openBrowser(t, p.srv, "")
 	page.Visit("/" + p.id + path)
 	page.WantHeading("Sign in")
-	enterPassword(page, a)
+	signInOn(page, a)
 	page.WantHeading(heading)
 	return page
-}
-
-func enterPassword(page *browser.Page, a account) {
-	page.Fill("Email address", a.email)
-	page.Fill("Password", a.password)
-	page.Follow("Sign in")
 }
 
 // TestBrowserAccount does each task of the account pages in a real browser, and judges each page on the way.
@@ -47,7 +42,6 @@ func TestBrowserAccount(t *testing.T) {
 		page.Fill("Web address of your picture", "https://example.com/ada.png")
 		page.EnterKey()
 		page.WantText("Your profile is saved.")
-		page.Check()
 		if u := p.user(t, a.uid); u["name"] != "Ada Lovelace" {
 			t.Errorf("the user is %v", u)
 		}
@@ -61,7 +55,7 @@ func TestBrowserAccount(t *testing.T) {
 		page.WantHeading("Email address changed")
 		page.Visit("/" + p.id + "/account") // all sessions have ended
 		a.email = after
-		enterPassword(page, a)
+		signInOn(page, a)
 		page.WantText(after)
 		page.Follow("Sign out")
 		page.WantText("You have been signed out.")
@@ -80,7 +74,6 @@ func TestBrowserAccount(t *testing.T) {
 		page.Fill("New password", fresh)
 		page.Follow("Change the password")
 		page.WantText("This is not your current password.")
-		page.Check()
 		page.Fill("Current password", a.password)
 		page.Fill("New password", fresh)
 		page.EnterKey()
@@ -90,7 +83,7 @@ func TestBrowserAccount(t *testing.T) {
 		p.wantDeadSession(t, a)
 		page.Follow("Sign in")
 		a.password = fresh
-		enterPassword(page, a)
+		signInOn(page, a)
 		page.WantHeading("Profile")
 	})
 	t.Run("second factors", func(t *testing.T) {
@@ -104,17 +97,10 @@ func TestBrowserAccount(t *testing.T) {
 		page.Follow("Set up an app")
 		page.WantText("Scan the picture with the app")
 		page.Check()
-		typed := browser.Evaluate[string](page, `document.querySelector("dd code").innerText`)
-		remember("TOTP secret", typed)
-		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(typed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		app := &authenticatorApp{secret: secret}
+		app := appOn(t, page)
 		page.Fill("Code from your authenticator app", "000000")
 		page.Follow("Confirm the code")
 		page.WantText("This code is wrong, or was used already.")
-		page.Check()
 		page.Fill("Code from your authenticator app", app.code())
 		page.EnterKey()
 		codes := recoveryCodesShown(t, page)
@@ -138,6 +124,31 @@ func TestBrowserAccount(t *testing.T) {
 		page.WantText("You have none yet.")
 		p.signIn(t, a.email, a.password)
 	})
+	t.Run("linked accounts", func(t *testing.T) {
+		t.Parallel()
+		p, github := branded(t), newFakeProvider(t)
+		github.useGitHub(t, p)
+		a := p.signUp(t)
+		page := accountPage(t, p, a, "/account/security", "Ways to sign in")
+		page.Follow("Link GitHub")
+		eventually(t, requestLimit, func() error {
+			if !strings.HasPrefix(page.URL(), github.URL) {
+				return fmt.Errorf("at %s", page.Heading())
+			}
+			return nil
+		})
+		begun := flow{authURI: page.URL()}
+		answer := url.Values{"state": {begun.asked(t, "state")}, "code": {github.code(t, begun, gitHubPerson(github, L{address(newEmail(), true, true)}), "")}}
+		page.Visit(begun.asked(t, "redirect_uri") + "?" + answer.Encode())
+		page.AllowOrigin(github.URL)
+		page.WantText("The account is linked.")
+		page.Check()
+		page.Screenshot("account-linked")
+		p.ways(t, a.email, "password", "github.com")
+		page.Follow("Remove the link GitHub")
+		page.WantText("The link is removed.")
+		p.ways(t, a.email, "password")
+	})
 	t.Run("devices", func(t *testing.T) {
 		t.Parallel()
 		p := branded(t)
@@ -153,7 +164,6 @@ func TestBrowserAccount(t *testing.T) {
 		page.Visit("/" + p.id + "/account/sessions")
 		page.Follow("Sign out all other devices")
 		page.WantText("All other devices are signed out.")
-		page.Check()
 		p.wantDeadSession(t, a)
 	})
 	t.Run("deletion", func(t *testing.T) {
@@ -166,11 +176,9 @@ func TestBrowserAccount(t *testing.T) {
 		page.Fill("To confirm, type this:", "yes")
 		page.Follow("Delete my account")
 		page.WantText("Nothing was deleted.")
-		page.Check()
 		page.Fill("To confirm, type this:", a.email)
 		page.Follow("Delete my account")
 		page.WantHeading("Account deleted")
-		page.Check()
 		p.client().post(t, signin, a.credentials()).wantError(t, 400, "EMAIL_NOT_FOUND")
 	})
 	t.Run("another language", func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 func accountKeys() []string {
 	keys := []string{
-		"account.title", "account.signed-in", "account.sign-out", "account.sign-in", "account.cancel",
+		"account.title", "account.signed-in", "account.sign-out", "account.sign-in", "account.cancel", "account.console",
 		"account.profile.heading", "account.profile.fixed", "account.name.label", "account.picture.label", "account.picture.hint",
 		"account.email.label", "account.email.hint", "account.email.hint-now", "account.email.none", "account.email.confirmed", "account.email.unconfirmed",
 		"account.password.heading", "account.password.current", "account.password.none", "account.password.no-address",
@@ -260,7 +260,7 @@ func TestAccountProfile(t *testing.T) {
 	if u := b.self(); u.Name != "Ada <b>" || u.Picture != "https://img.example.com/ada.png" {
 		t.Errorf("saved %+v", u)
 	}
-	for field, value := range map[string]string{"picture": "javascript:alert(1)", "name": strings.Repeat("x", 2000)} {
+	for field, value := range map[string]string{"picture": "javascript://img.example.com/%0aalert(1)", "name": strings.Repeat("x", 2000)} {
 		refused := b.deed(page, "profile", "", field, value)
 		refused.want(t, 422, "account.profile.title")
 		wantProblem(t, refused, field)
