@@ -22,16 +22,7 @@ type consoleOperator struct {
 func consolePage(t *testing.T, s *server) (*browser.Page, consoleOperator) {
 	t.Helper()
 	page, o := openBrowser(t, s, ""), consoleOperator{email: newEmail(), password: newPassword()}
-	settingUp.Lock()
-	link := strings.TrimSpace(s.cli(t, "console", "link"))
-	remember("set-up code", link[strings.Index(link, "=")+1:])
-	page.Visit(link)
-	page.WantHeading("Set up the console")
-	page.Fill("Your name", "Ada")
-	page.Fill("Email address", o.email)
-	page.Fill("Choose a password", o.password)
-	page.Follow("Create the account")
-	settingUp.Unlock()
+	setUp(t, s, page, o)
 	page.WantHeading("Add a second factor")
 	page.Follow("Set up an authenticator app")
 	page.WantHeading("Set up your authenticator app")
@@ -45,6 +36,21 @@ func consolePage(t *testing.T, s *server) (*browser.Page, consoleOperator) {
 	page.Follow("I have kept them")
 	page.WantHeading("Projects")
 	return page, o
+}
+
+// setUp makes the operator's account under a link of the command line.
+func setUp(t *testing.T, s *server, page *browser.Page, o consoleOperator) {
+	t.Helper()
+	settingUp.Lock()
+	defer settingUp.Unlock() // also where the test ends here
+	link := strings.TrimSpace(s.cli(t, "console", "link"))
+	remember("set-up code", link[strings.Index(link, "=")+1:])
+	page.Visit(link)
+	page.WantHeading("Set up the console")
+	page.Fill("Your name", "Ada")
+	page.Fill("Email address", o.email)
+	page.Fill("Choose a password", o.password)
+	page.Follow("Create the account")
 }
 
 // typedSecret decodes the key that a page shows for an authenticator app.

@@ -2,32 +2,31 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/adminapi"
+	"github.com/doorward/doorward/internal/userfile"
 )
 
 type importCmd struct {
 	reachFlags
 	projectFlag
-	File       string `arg:"" help:"JSON Lines, one user each; - for standard input."`
-	Format     string `help:"doorward, as export writes it, or firebase, as its auth:export writes it (JSON or JSON Lines)." default:"doorward" enum:"doorward,firebase" placeholder:"FORMAT"`
+	File       string `arg:"" help:"The users; - for standard input."`
+	Format     string `help:"doorward, as export writes it, firebase, as its auth:export writes it (JSON or JSON Lines), or csv, with a line of column names." default:"doorward" enum:"doorward,firebase,csv" placeholder:"FORMAT"`
 	HashConfig string `help:"File with Firebase's password hash parameters, as its console shows them or as JSON." placeholder:"FILE"`
 	DryRun     bool   `help:"Only tell what would happen."`
 }
 
 func (importCmd) Help() string {
 	return `A line that cannot be used is told and left out, and the exit code is 1 then. Users that are there already stay as they are, so an import that broke off can simply be run again.
+
+The columns of csv are uid, email, emailVerified, name, picture, locale, disabled, passwordHash, roles (with ; between them), createdAt, passwordUpdatedAt and lastSignInAt, in any order; each may be missing.
 
 Example:
 
@@ -42,6 +41,9 @@ const (
 
 func (c importCmd) Run(a *app) error {
 	options := adminapi.ImportOptions{DryRun: c.DryRun, Format: c.Format}
+	if c.Format == userfile.FormatCSV {
+		options.Format = adminapi.FormatDoorward // what is sent
+	}
 	var err error
 	if options.HashConfig, err = readHashConfig(c.HashConfig); err != nil {
 		return err
@@ -54,9 +56,9 @@ func (c importCmd) Run(a *app) error {
 		return err
 	}
 	defer file.Close()
-	users, err := newUserLines(file, c.Format)
+	users, err := userfile.NewLines(file, c.Format)
 	if err != nil {
-		return err
+		return usageError(err.Error())
 	}
 	run := importRun{app: a, project: c.Project, options: options, total: adminapi.ImportReport{
 		DryRun: c.DryRun, Failed: []adminapi.ImportFailed{}, CannotSignIn: map[string]int{}, PasswordKinds: map[string]int{},
@@ -95,17 +97,17 @@ type importRun struct {
 	told    time.Time
 }
 
-func (r *importRun) all(api *adminapi.Client, users *userLines) error {
+func (r *importRun) all(api *adminapi.Client, users *userfile.Lines) error {
 	for {
-		lines, numbers, err := readBatch(users)
+		lines, numbers, err := r.readBatch(users)
 		if err != nil {
 			return r.broken(err)
 		}
 		if len(lines) == 0 {
 			return nil
 		}
-		if users.hashConfig != nil {
-			r.options.HashConfig = users.hashConfig
+		if users.HashConfig != nil {
+			r.options.HashConfig = users.HashConfig
 		}
 		report, err := api.ImportUsers(r.app.ctx, r.project, r.options, bytes.NewReader(append(bytes.Join(lines, []byte("\n")), '\n')))
 		if err != nil {
@@ -153,12 +155,18 @@ func (r *importRun) tell() {
 	fmt.Fprintf(r.app.stderr, "doorward: %d users read, %d created, %d were there, %d left out\n", r.done, r.total.Created, r.total.Existing, len(r.total.Failed))
 }
 
-func readBatch(users *userLines) (lines [][]byte, numbers []int, err error) {
+// readBatch takes down the lines that hold nothing to be sent.
+func (r *importRun) readBatch(users *userfile.Lines) (lines [][]byte, numbers []int, err error) {
 	size := 0
 	for len(lines) < importBatchLines && size < importBatchBytes {
-		line, number, err := users.next()
+		line, number, err := users.Next()
 		if errors.Is(err, io.EOF) {
 			return lines, numbers, nil
+		}
+		var wrong *userfile.LineError
+		if errors.As(err, &wrong) {
+			r.total.Failed = append(r.total.Failed, adminapi.ImportFailed{Line: number, Reason: wrong.Error()})
+			continue
 		}
 		if err != nil {
 			return nil, nil, err
@@ -196,45 +204,9 @@ func readHashConfig(path string) (*adminapi.FirebaseHashConfig, error) {
 	if err != nil {
 		return nil, usageError("hash config: " + err.Error())
 	}
-	config := &adminapi.FirebaseHashConfig{}
-	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
-		err = json.Unmarshal(content, config)
-	} else {
-		err = parseConsoleHashConfig(string(content), config)
-	}
-	if err != nil || config.SignerKey == "" {
-		return nil, usageError("hash config: " + path + " is neither what Firebase's console shows (hash_config {…}) nor JSON with algorithm, base64_signer_key, base64_salt_separator, rounds and mem_cost")
+	config, err := userfile.ParseHashConfig(content)
+	if err != nil {
+		return nil, usageError("hash config: " + path + " is " + err.Error())
 	}
 	return config, nil
 }
-
-var consoleField = regexp.MustCompile(`(?m)^\s*(\w+)\s*:\s*"?([^\s",]+)"?\s*,?\s*$`)
-
-// parseConsoleHashConfig reads "hash_config { algorithm: SCRYPT, … }", a field on each line.
-func parseConsoleHashConfig(text string, config *adminapi.FirebaseHashConfig) (err error) {
-	for _, field := range consoleField.FindAllStringSubmatch(text, -1) {
-		switch value := field[2]; field[1] {
-		case "algorithm":
-			config.Algorithm = value
-		case "base64_signer_key":
-			config.SignerKey = value
-		case "base64_salt_separator":
-			config.SaltSeparator = value
-		case "rounds":
-			config.Rounds, err = strconv.Atoi(value)
-		case "mem_cost":
-			config.MemCost, err = strconv.Atoi(value)
-		}
-		if err != nil {
-			return fmt.Errorf("%s is not a number", field[1])
-		}
-	}
-	return nil
-}
-
-// isFirebaseDocument tells the one JSON document that Firebase writes from JSON Lines.
-func isFirebaseDocument(head []byte) bool {
-	return firebaseDocument.MatchString(strings.TrimPrefix(string(head), "\ufeff"))
-}
-
-var firebaseDocument = regexp.MustCompile(`^\s*\{\s*"users"\s*:`)

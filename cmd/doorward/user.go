@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/internal/adminapi"
 )
@@ -22,6 +23,9 @@ type userCmd struct {
 	Invite    userInviteCmd    `cmd:"" help:"Invite an email address."`
 	SendReset userSendResetCmd `cmd:"" help:"Mail a user a password reset link."`
 	Delete    userDeleteCmd    `cmd:"" help:"Delete a user and everything of it."`
+	Bulk      userBulkCmd      `cmd:"" help:"Do the same to many users."`
+
+	SendVerification userSendVerificationCmd `cmd:"" help:"Mail a user the link that proves the email address."`
 
 	SecondFactors      userSecondFactorsCmd      `cmd:"" help:"List a user's second factors."`
 	ResetSecondFactors userResetSecondFactorsCmd `cmd:"" help:"Remove the second factors of a user who lost them, and end its sessions."`
@@ -94,6 +98,12 @@ type userListCmd struct {
 	Prefix string `help:"Only users whose address begins with this." placeholder:"TEXT"`
 	Role   string `help:"Only users with this role." placeholder:"NAME"`
 	State  string `help:"Only users in this state: active, disabled, invited or unverified." placeholder:"STATE"`
+
+	Provider      string    `help:"Only users with an identity of this provider; password: with a password." placeholder:"ID"`
+	EmailVerified *bool     `help:"Only users whose address is verified, or is not." placeholder:"true|false"`
+	SecondFactor  *bool     `help:"Only users who have a second factor, or have none." placeholder:"true|false"`
+	CreatedSince  time.Time `help:"Only users created from this instant on, as 2026-01-31T00:00:00Z." placeholder:"INSTANT"`
+	CreatedUntil  time.Time `help:"Only users created before this instant." placeholder:"INSTANT"`
 }
 
 func (userListCmd) Help() string {
@@ -106,7 +116,8 @@ func (c userListCmd) Run(a *app, group *userCmd) error {
 	return a.reach(group.reachFlags, func(api *adminapi.Client) error {
 		users, err := collect(a, c.pageFlags, func(after string, limit int) ([]adminapi.User, string, error) {
 			page, err := api.SearchUsers(a.ctx, group.Project, adminapi.UserSearch{
-				Email: c.Email, EmailPrefix: c.Prefix, Role: c.Role, State: c.State, After: after, Limit: limit,
+				Email: c.Email, EmailPrefix: c.Prefix, Role: c.Role, State: c.State, Provider: c.Provider, EmailVerified: c.EmailVerified,
+				SecondFactor: c.SecondFactor, CreatedSince: c.CreatedSince, CreatedUntil: c.CreatedUntil, After: after, Limit: limit,
 			})
 			return page.Users, page.Next, err
 		})

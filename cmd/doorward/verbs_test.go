@@ -107,6 +107,45 @@ func TestProjectVerbs(t *testing.T) {
 	c.try("", "project", "delete", "default", "--yes").wantFailure(t, exitFailed, "cannot be deleted")
 }
 
+func TestUserBulk(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	var ada adminapi.User
+	c.json(&ada, "user", "create", "ada@example.com")
+	c.ok("user", "create", "grace@example.com", "--email-verified")
+	c.ok("role", "create", "editor")
+	c.try("", "user", "bulk", "disable").wantFailure(t, exitUsage, "name the users")
+	c.try("", "user", "bulk", "promote", ada.UID).wantFailure(t, exitUsage, "promote")
+	c.try("", "user", "bulk", "add-role", ada.UID).wantFailure(t, exitFailed, "role")
+	if out := c.okWith("\n grace@example.com \n", "user", "bulk", "add-role", ada.UID, "--from", "-", "--role", "editor"); !strings.Contains(out, "2 done, 0 refused") {
+		t.Errorf("it said\n%s", out)
+	}
+	c.try("", "user", "bulk", "disable", ada.UID, "nobody").wantFailure(t, exitFailed, "1 users were refused")
+	for want, filter := range map[string][]string{
+		"ada": {"--state", "disabled"}, "grace": {"--email-verified=true"}, "ada,grace": {"--second-factor=false"}, "": {"--provider", "password"}, "grace,ada": {"--created-since", "2020-01-01T00:00:00Z"},
+	} {
+		var found []adminapi.User
+		c.json(&found, append([]string{"user", "list"}, filter...)...)
+		names := 0
+		for _, u := range found {
+			if name, _, _ := strings.Cut(u.Email, "@"); strings.Contains(want, name) {
+				names++
+			}
+		}
+		if wanted := len(strings.FieldsFunc(want, func(r rune) bool { return r == ',' })); len(found) != wanted || names != wanted {
+			t.Errorf("%v found %+v", filter, found)
+		}
+	}
+	c.ok("user", "send-verification", ada.UID)
+	c.try("", "user", "send-verification", "grace@example.com").wantFailure(t, exitFailed, "verified already")
+	c.try("", "user", "bulk", "delete", ada.UID).wantFailure(t, exitUsage, "--yes")
+	c.ok("user", "bulk", "delete", ada.UID, "grace@example.com", "--yes")
+	var left []adminapi.User
+	if c.json(&left, "user", "list"); len(left) != 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
 func TestUserLife(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)

@@ -133,10 +133,10 @@ func (p *Page) Choose(label, option string) {
 	}
 }
 
-// Upload puts a file into the field with the label.
+// Upload puts a file into the field with the label, which has none yet.
 func (p *Page) Upload(label, file string) {
 	p.t.Helper()
-	call(p, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{file}, BackendNodeID: p.find(label, "button")})
+	call(p, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: []string{file}, BackendNodeID: p.find(label+": No file chosen", "button")})
 }
 
 // Press clicks what has the name, where the page stays: a check box, what opens and closes, what a script answers.

@@ -189,3 +189,10 @@ func instantParam(t time.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339Nano)
 }
+
+func boolParam(b *bool) string {
+	if b == nil {
+		return ""
+	}
+	return strconv.FormatBool(*b)
+}

@@ -57,6 +57,8 @@ func TestClientHasEveryOperation(t *testing.T) {
 		{"deleteRole", func() error { return op.DeleteRole(ctx, "shop", "the editor") }},
 		{"inviteUser", func() error { return first(op.InviteUser(ctx, "shop", Invite{Email: "bob@example.com"})) }},
 		{"sendPasswordReset", func() error { return op.SendPasswordReset(ctx, "shop", uid) }},
+		{"sendVerification", func() error { return op.SendVerification(ctx, "shop", uid) }},
+		{"bulkUsers", func() error { return first(op.BulkUsers(ctx, "shop", Bulk{Action: "enable", UIDs: []string{uid}})) }},
 		{"listUserSessions", func() error {
 			r.signIn("shop", "ada@example.com")
 			return first(op.UserSessions(ctx, "shop", uid, "", 1))

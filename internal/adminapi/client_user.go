@@ -11,7 +11,9 @@ import (
 
 // SearchUsers gives a page of users in the order of their uids.
 func (c *Client) SearchUsers(ctx context.Context, project string, s UserSearch) (UserList, error) {
-	query := params("email", s.Email, "emailPrefix", s.EmailPrefix, "role", s.Role, "state", s.State, "after", s.After, "limit", limitParam(s.Limit))
+	query := params("email", s.Email, "emailPrefix", s.EmailPrefix, "role", s.Role, "state", s.State, "provider", s.Provider,
+		"emailVerified", boolParam(s.EmailVerified), "secondFactor", boolParam(s.SecondFactor), "createdSince", instantParam(s.CreatedSince),
+		"createdUntil", instantParam(s.CreatedUntil), "after", s.After, "limit", limitParam(s.Limit))
 	return fetchList[UserList](ctx, c, query, "projects", project, "users")
 }
 
@@ -48,6 +50,16 @@ func (c *Client) EnableUser(ctx context.Context, project, uid string) (User, err
 // SendPasswordReset mails a user a password reset link.
 func (c *Client) SendPasswordReset(ctx context.Context, project, uid string) error {
 	return c.do(ctx, "POST", nil, "projects", project, "users", uid, "send-password-reset")
+}
+
+// SendVerification mails a user the link that proves the address.
+func (c *Client) SendVerification(ctx context.Context, project, uid string) error {
+	return c.do(ctx, "POST", nil, "projects", project, "users", uid, "send-verification")
+}
+
+// BulkUsers does the same to up to 1000 users.
+func (c *Client) BulkUsers(ctx context.Context, project string, bulk Bulk) (BulkReport, error) {
+	return fetch[BulkReport](ctx, c, "POST", bulk, "projects", project, "users", "bulk")
 }
 
 // UserSessions gives the page of a user's living sessions after a cursor, "" for the first. limit 0 is 50.
@@ -100,7 +112,7 @@ func (c *Client) ImportUsers(ctx context.Context, project string, o ImportOption
 		query.Set("dryRun", "true")
 	}
 	if o.HashConfig != nil {
-		head, err := json.Marshal(HashConfigLine{*o.HashConfig})
+		head, err := json.Marshal(HashConfigLine{HashConfig: *o.HashConfig})
 		if err != nil {
 			return ImportReport{}, fmt.Errorf("encode hashConfig: %w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/userfile"
 )
 
 // NextHeader holds the cursor for the export after this one. It is absent on the last.
@@ -46,23 +47,9 @@ func encodeLines(users []auth.PortableUser) ([]byte, error) {
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	for _, u := range users {
-		if err := enc.Encode(portableUserOf(u)); err != nil {
+		if err := enc.Encode(userfile.PortableOf(u)); err != nil {
 			return nil, fmt.Errorf("encode user: %w", err)
 		}
 	}
 	return buf.Bytes(), nil
-}
-
-func portableUserOf(pu auth.PortableUser) PortableUser {
-	u := pu.User
-	out := PortableUser{
-		UID: string(u.ID), Email: string(u.Email), EmailVerified: u.EmailVerified, Name: u.Name, Picture: u.Picture, Locale: u.Locale,
-		Disabled: u.Disabled, InvitePending: u.InvitePending, VerificationRequired: u.VerificationRequired,
-		PasswordHash: u.PasswordHash, PasswordUpdatedAt: u.PasswordUpdatedAt, CustomClaims: u.CustomClaims, Attributes: u.Attributes,
-		Roles: pu.RoleNames, CreatedAt: u.CreatedAt, LastSignInAt: u.LastSignInAt,
-	}
-	for _, i := range pu.Identities {
-		out.Providers = append(out.Providers, PortableIdentity{i.ProviderID, i.Subject, i.Email, i.EmailVerified})
-	}
-	return out
 }

@@ -11,81 +11,39 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/userfile"
 	"github.com/doorward/doorward/internal/web"
 )
 
 // Bounds of one import.
 const (
-	MaxImportLines     = auth.MaxImportBatch // lines that hold a user
-	MaxImportLineBytes = 64 << 10            // a longer line is left out and told
-	MaxImportBytes     = 16 << 20            // of the whole body
+	MaxImportLines     = auth.MaxImportBatch   // lines that hold a user
+	MaxImportLineBytes = userfile.MaxLineBytes // a longer line is left out and told
+	MaxImportBytes     = 16 << 20              // of the whole body
 )
 
 // The formats of import lines.
 const (
-	FormatDoorward = "doorward" // PortableUser
-	FormatFirebase = "firebase" // users as `firebase auth:export --format=json` writes them
+	FormatDoorward = userfile.FormatDoorward // PortableUser
+	FormatFirebase = userfile.FormatFirebase // users as `firebase auth:export --format=json` writes them
 )
 
 var importFormats = []string{"", FormatDoorward, FormatFirebase}
 
+// What the lines hold.
+type (
+	PortableUser       = userfile.PortableUser
+	PortableIdentity   = userfile.PortableIdentity
+	FirebaseHashConfig = userfile.FirebaseHashConfig
+	HashConfigLine     = userfile.HashConfigLine
+	FirebaseUser       = userfile.FirebaseUser
+	FirebaseIdentity   = userfile.FirebaseIdentity
+)
+
 // ndjson is the media type of one JSON object a line.
 const ndjson = "application/x-ndjson"
-
-// PortableUser is one account whole, as export writes and import reads it. PasswordHash is encoded with its parameters ($argon2id$…, $2b$…, $scrypt$…,
-// $firebase-scrypt$…, $pbkdf2-sha256$…).
-type PortableUser struct {
-	UID                  string             `json:"uid,omitempty"` // on import "": one is made
-	Email                string             `json:"email,omitempty"`
-	EmailVerified        bool               `json:"emailVerified,omitempty"`
-	Name                 string             `json:"name,omitempty"`
-	Picture              string             `json:"picture,omitempty"`
-	Locale               string             `json:"locale,omitempty"`
-	Disabled             bool               `json:"disabled,omitempty"`
-	InvitePending        bool               `json:"invitePending,omitempty"`
-	VerificationRequired bool               `json:"verificationRequired,omitempty"`
-	PasswordHash         string             `json:"passwordHash,omitempty"`
-	PasswordUpdatedAt    time.Time          `json:"passwordUpdatedAt,omitzero"`
-	CustomClaims         map[string]any     `json:"customClaims,omitempty"`
-	Attributes           map[string]any     `json:"attributes,omitempty"`
-	Roles                []string           `json:"roles,omitempty"` // names; import creates those that are missing
-	Providers            []PortableIdentity `json:"providers,omitempty"`
-	CreatedAt            time.Time          `json:"createdAt,omitzero"`
-	LastSignInAt         time.Time          `json:"lastSignInAt,omitzero"`
-}
-
-// PortableIdentity is an account at an identity provider that is joined to the user.
-type PortableIdentity struct {
-	ProviderID    string `json:"providerId"`
-	Subject       string `json:"subject"`
-	Email         string `json:"email,omitempty"`
-	EmailVerified bool   `json:"emailVerified,omitempty"`
-}
-
-// portableUserBody is how PortableUser arrives, with instants still as text.
-type portableUserBody struct {
-	UID                  string             `json:"uid"`
-	Email                string             `json:"email"`
-	EmailVerified        bool               `json:"emailVerified"`
-	Name                 string             `json:"name"`
-	Picture              string             `json:"picture"`
-	Locale               string             `json:"locale"`
-	Disabled             bool               `json:"disabled"`
-	InvitePending        bool               `json:"invitePending"`
-	VerificationRequired bool               `json:"verificationRequired"`
-	PasswordHash         string             `json:"passwordHash"`
-	PasswordUpdatedAt    string             `json:"passwordUpdatedAt"`
-	CustomClaims         map[string]any     `json:"customClaims"`
-	Attributes           map[string]any     `json:"attributes"`
-	Roles                []string           `json:"roles"`
-	Providers            []PortableIdentity `json:"providers"`
-	CreatedAt            string             `json:"createdAt"`
-	LastSignInAt         string             `json:"lastSignInAt"`
-}
 
 // ImportReport says what an import did, or in a dry run would do.
 type ImportReport struct {
@@ -147,7 +105,7 @@ type importBatch struct {
 }
 
 func (b *importBatch) fail(line int, err error) {
-	b.failed = append(b.failed, ImportFailed{line, lineReason(err)})
+	b.failed = append(b.failed, ImportFailed{line, userfile.Reason(err)})
 }
 
 func (b *importBatch) report(done auth.ImportReport, dryRun bool) ImportReport {
@@ -170,16 +128,16 @@ func counts(m map[string]int) map[string]int {
 func readBatch(body io.Reader, format string) (*importBatch, error) {
 	lines := newLineReader(body)
 	line, err := lines.next()
-	parse := parsePortable
+	parse := userfile.ParsePortable
 	if format == FormatFirebase {
-		hashing, isConfig, badConfig := parseHashConfig(line)
+		hashing, isConfig, badConfig := userfile.ParseHashConfigLine(line)
 		if badConfig != nil {
 			return nil, badConfig
 		}
 		if isConfig {
 			line, err = lines.next()
 		}
-		parse = hashing.parse
+		parse = hashing.Parse
 	}
 	batch := &importBatch{}
 	for n := 1; err != io.EOF; n++ {
@@ -265,59 +223,4 @@ func unreadable(err error) error {
 		return &web.Error{Status: http.StatusRequestTimeout, Detail: "The request body did not arrive in time", Cause: err}
 	}
 	return &web.Error{Status: http.StatusBadRequest, Detail: "The request body could not be read", Cause: err}
-}
-
-// decodeLine reads one line as strictly as a request's body (P31).
-func decodeLine(line []byte, dst any) error {
-	as := &http.Request{Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(line))}
-	return web.DecodeJSON(as, dst, web.DecodeOptions{MaxBytes: MaxImportLineBytes})
-}
-
-// lineReason says what is wrong with a line; no value of it is told, for it may be a password hash.
-func lineReason(err error) string {
-	var refused *web.Error
-	if errors.As(err, &refused) {
-		return strings.Replace(refused.Detail, "The request body", "The line", 1)
-	}
-	var e *auth.Error
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
-}
-
-func parsePortable(line []byte) (auth.PortableUser, error) {
-	var body portableUserBody
-	if err := decodeLine(line, &body); err != nil {
-		return auth.PortableUser{}, err
-	}
-	pu := auth.PortableUser{
-		User: auth.User{
-			ID: auth.UserID(body.UID), Email: auth.Email(body.Email), EmailVerified: body.EmailVerified, Name: body.Name, Picture: body.Picture, Locale: body.Locale,
-			Disabled: body.Disabled, InvitePending: body.InvitePending, VerificationRequired: body.VerificationRequired,
-			PasswordHash: body.PasswordHash, CustomClaims: body.CustomClaims, Attributes: body.Attributes,
-		},
-		RoleNames: body.Roles,
-	}
-	for _, p := range body.Providers {
-		pu.Identities = append(pu.Identities, auth.Identity{ProviderID: p.ProviderID, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified})
-	}
-	for _, instant := range []struct {
-		field, text string
-		to          *time.Time
-	}{
-		{"createdAt", body.CreatedAt, &pu.User.CreatedAt},
-		{"lastSignInAt", body.LastSignInAt, &pu.User.LastSignInAt},
-		{"passwordUpdatedAt", body.PasswordUpdatedAt, &pu.User.PasswordUpdatedAt},
-	} {
-		if instant.text == "" {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, instant.text)
-		if err != nil {
-			return auth.PortableUser{}, web.MalformedField(instant.field, "an RFC 3339 instant")
-		}
-		*instant.to = t.UTC().Truncate(time.Millisecond)
-	}
-	return pu, nil
 }

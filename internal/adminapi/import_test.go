@@ -193,7 +193,7 @@ func TestExportComesBackTheSame(t *testing.T) {
 		UID: "aaa", Email: "a@example.com", EmailVerified: true, Name: "A", Picture: "https://example.com/a.png", Locale: "de", PasswordHash: bcryptHash,
 		PasswordUpdatedAt: time.Date(2025, 12, 31, 23, 0, 0, 5e8, time.UTC),
 		CustomClaims:      map[string]any{"plan": "gold", "level": 3.0}, Attributes: map[string]any{"age": 36.0, "ratio": 0.5, "tags": []any{"x", "y"}, "more": map[string]any{"deep": true}},
-		Roles: []string{"editor", "owner"}, Providers: []PortableIdentity{{"google.com", "1", "A@example.com", true}},
+		Roles: []string{"editor", "owner"}, Providers: []PortableIdentity{{ProviderID: "google.com", Subject: "1", Email: "A@example.com", EmailVerified: true}},
 		CreatedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), LastSignInAt: time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC),
 	}
 	if diff := cmp.Diff(want, first); diff != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/userfile"
 )
 
 // apiDoc is as much of the OpenAPI document as the tests look at.
@@ -185,7 +186,7 @@ func TestDocumentSaysWhatRoutesDo(t *testing.T) {
 // TestDocumentMatchesClientTypes: what clients encode, and the lines of import and export, are what the document says.
 func TestDocumentMatchesClientTypes(t *testing.T) {
 	for _, value := range []any{
-		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
+		NewProject{}, ProjectPatch{}, NewUser{}, UserPatch{}, Bulk{}, Invite{}, NewRole{}, RoleRef{}, NewOperator{}, MailTemplateParts{},
 		MailTest{}, PortableUser{}, PortableIdentity{}, ProviderChange{}, WebhookChange{}, HashConfigLine{}, FirebaseHashConfig{}, FirebaseUser{}, FirebaseIdentity{}, ErrorDetail{},
 	} {
 		of := reflect.TypeOf(value)
@@ -196,7 +197,7 @@ func TestDocumentMatchesClientTypes(t *testing.T) {
 		}
 		matchesType(t, s, of)
 	}
-	matchesType(t, doc.Components.Schemas["PortableUser"], reflect.TypeFor[portableUserBody]())
+	matchesType(t, doc.Components.Schemas["PortableUser"], reflect.TypeFor[userfile.PortableUserBody]())
 	matchesType(t, doc.Components.Schemas["ProviderChange"], reflect.TypeFor[providerChangeBody]())
 	matchesType(t, doc.Components.Schemas["WebhookChange"], reflect.TypeFor[webhookChangeBody]())
 	matchesType(t, doc.Components.Schemas["Error"], reflect.TypeFor[ErrorAnswer]())

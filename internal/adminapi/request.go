@@ -69,6 +69,15 @@ func (q request) flag(name string) (bool, error) {
 	return false, badParam(name, "must be true or false")
 }
 
+// optionalFlag gives a boolean query parameter; nil where it is absent.
+func (q request) optionalFlag(name string) (*bool, error) {
+	if q.param(name) == "" {
+		return nil, nil
+	}
+	value, err := q.flag(name)
+	return &value, err
+}
+
 // parseQuery reads the parameters that the operation knows, each at most once. One that it does not know is refused: a misspelt filter would restrict nothing.
 func parseQuery(raw string, known []string) (url.Values, error) {
 	query, err := url.ParseQuery(raw)

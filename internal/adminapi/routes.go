@@ -48,6 +48,7 @@ type action struct {
 var (
 	listParams  = []string{"after", "limit"}
 	mailParams  = []string{"state", "content", "before", "limit"}
+	userParams  = []string{"email", "emailPrefix", "role", "state", "provider", "emailVerified", "secondFactor", "createdSince", "createdUntil", "after", "limit"}
 	auditParams = []string{"event", "user", "outcome", "actor", "actorId", "address", "reference", "since", "until", "before", "limit"}
 )
 
@@ -80,16 +81,18 @@ var routes = []route{
 	op("rotateAdminToken", "POST", "/projects/{project}/admin-token", AccessAdmin, nil, read((*API).rotateAdminToken)),
 	op("listProjectSettings", "GET", "/projects/{project}/settings", AccessAdmin, nil, read((*API).listProjectSettings)),
 
-	op("searchUsers", "GET", "/projects/{project}/users", AccessAdmin, []string{"email", "emailPrefix", "role", "state", "after", "limit"}, read((*API).searchUsers)),
+	op("searchUsers", "GET", "/projects/{project}/users", AccessAdmin, userParams, read((*API).searchUsers)),
 	op("createUser", "POST", "/projects/{project}/users", AccessAdmin, nil, accept(201, (*API).createUser)),
 	op("exportUsers", "GET", "/projects/{project}/users/export", AccessAdmin, listParams, serveWith(200, (*API).exportUsers)),
 	op("importUsers", "POST", "/projects/{project}/users/import", AccessAdmin, []string{"dryRun", "format"}, read((*API).importUsers)),
+	op("bulkUsers", "POST", "/projects/{project}/users/bulk", AccessAdmin, nil, accept(200, (*API).bulkUsers)),
 	op("getUser", "GET", "/projects/{project}/users/{uid}", AccessAdmin, nil, read((*API).getUser)),
 	op("updateUser", "PATCH", "/projects/{project}/users/{uid}", AccessAdmin, nil, accept(200, (*API).updateUser)),
 	op("deleteUser", "DELETE", "/projects/{project}/users/{uid}", AccessAdmin, nil, do((*API).deleteUser)),
 	op("disableUser", "POST", "/projects/{project}/users/{uid}/disable", AccessAdmin, nil, read((*API).disableUser)),
 	op("enableUser", "POST", "/projects/{project}/users/{uid}/enable", AccessAdmin, nil, read((*API).enableUser)),
 	op("sendPasswordReset", "POST", "/projects/{project}/users/{uid}/send-password-reset", AccessAdmin, nil, do((*API).sendPasswordReset)),
+	op("sendVerification", "POST", "/projects/{project}/users/{uid}/send-verification", AccessAdmin, nil, do((*API).sendVerification)),
 	op("listUserSessions", "GET", "/projects/{project}/users/{uid}/sessions", AccessAdmin, listParams, read((*API).listSessions)),
 	op("revokeUserSessions", "DELETE", "/projects/{project}/users/{uid}/sessions", AccessAdmin, nil, read((*API).revokeUserSessions)),
 	op("listSecondFactors", "GET", "/projects/{project}/users/{uid}/second-factors", AccessAdmin, nil, read((*API).listSecondFactors)),

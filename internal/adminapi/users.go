@@ -96,12 +96,17 @@ type UserList struct {
 
 // UserSearch restricts a list of users. Empty fields do not.
 type UserSearch struct {
-	Email       string // exact
-	EmailPrefix string
-	Role        string // name or uid
-	State       string // active, disabled, invited or unverified
-	After       string // the Next of the page before
-	Limit       int    // 0: 50; at most 1000
+	Email         string // exact
+	EmailPrefix   string
+	Role          string // name or uid
+	State         string // active, disabled, invited or unverified
+	Provider      string // users with an identity of this provider; "password" those with a password
+	EmailVerified *bool
+	SecondFactor  *bool     // whether the user has one
+	CreatedSince  time.Time // from this instant on
+	CreatedUntil  time.Time // before this instant
+	After         string    // the Next of the page before
+	Limit         int       // 0: 50; at most 1000
 }
 
 // Invite is an address to invite, and the roles that the invitee will have.
@@ -150,6 +155,19 @@ func userSearch(q request, names roleNames) (s auth.UserSearch, err error) {
 		}
 		s.Role = id
 	}
+	if s.EmailVerified, err = q.optionalFlag("emailVerified"); err != nil {
+		return s, err
+	}
+	if s.SecondFactor, err = q.optionalFlag("secondFactor"); err != nil {
+		return s, err
+	}
+	if s.CreatedSince, err = q.instant("createdSince"); err != nil {
+		return s, err
+	}
+	if s.CreatedUntil, err = q.instant("createdUntil"); err != nil {
+		return s, err
+	}
+	s.Provider = q.param("provider")
 	s.EmailPrefix, s.After = strings.ToLower(q.param("emailPrefix")), auth.UserID(q.param("after"))
 	return s, nil
 }
@@ -254,6 +272,10 @@ func (a *API) deleteUser(q request) error { return a.admin.DeleteUser(q.ctx, q.c
 
 func (a *API) sendPasswordReset(q request) error {
 	return a.admin.SendReset(q.ctx, q.caller, q.uid())
+}
+
+func (a *API) sendVerification(q request) error {
+	return a.admin.SendVerificationTo(q.ctx, q.caller, q.uid())
 }
 
 func (a *API) inviteUser(q request, body Invite) (User, error) {

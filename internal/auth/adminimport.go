@@ -51,15 +51,11 @@ func (a *Admin) ImportUsers(ctx context.Context, c Caller, batch []PortableUser,
 	}
 	var report ImportReport
 	err := a.store.Update(ctx, func(tx Tx) error {
-		report = ImportReport{CannotSignIn: map[string]int{}, PasswordKinds: map[string]int{}}
-		seen := importSeen{ids: map[UserID]bool{}, emails: map[Email]bool{}, identities: map[[2]string]bool{}}
+		report = newImportReport()
+		seen := newImportSeen()
 		for i, pu := range batch {
-			if err := a.importUser(ctx, tx, c, pu, dryRun, seen, &report); err != nil {
-				var e *Error
-				if !errors.As(err, &e) {
-					return err
-				}
-				report.Failed = append(report.Failed, ImportFailed{i, e.Message})
+			if err := report.refuse(i, a.importUser(ctx, tx, c, pu, dryRun, seen, &report)); err != nil {
+				return err
 			}
 		}
 		if dryRun {
@@ -77,50 +73,62 @@ type importSeen struct {
 	identities map[[2]string]bool
 }
 
+func newImportSeen() importSeen {
+	return importSeen{ids: map[UserID]bool{}, emails: map[Email]bool{}, identities: map[[2]string]bool{}}
+}
+
+func newImportReport() ImportReport {
+	return ImportReport{CannotSignIn: map[string]int{}, PasswordKinds: map[string]int{}}
+}
+
 func (a *Admin) importUser(ctx context.Context, tx Tx, c Caller, pu PortableUser, dryRun bool, seen importSeen, report *ImportReport) error {
-	u, err := a.importable(c, pu)
-	if err != nil {
+	u, err := a.examine(ctx, tx, c, pu, seen, report)
+	if err != nil || u.ID == "" || dryRun {
 		return err
 	}
-	exists, err := importConflict(ctx, tx, u, seen)
+	return a.createImported(ctx, tx, u, pu)
+}
+
+// examine counts what an account would be, and gives it as it is to be created; the zero User where it is there already.
+func (a *Admin) examine(ctx context.Context, r Reader, c Caller, pu PortableUser, seen importSeen, report *ImportReport) (User, error) {
+	u, err := a.importable(c, pu)
 	if err != nil {
-		return err
+		return User{}, err
+	}
+	exists, err := importConflict(ctx, r, u, seen)
+	if err != nil {
+		return User{}, err
 	}
 	if exists {
 		report.Existing++
-		return nil
+		return User{}, nil
 	}
 	for _, name := range pu.RoleNames {
 		if !isRoleName(name) {
-			return invalidArgument("roles", fmt.Sprintf("%q is no role name", clip(name, 60)))
+			return User{}, invalidArgument("roles", fmt.Sprintf("%q is no role name", clip(name, 60)))
 		}
 	}
 	for _, i := range pu.Identities {
 		if err := checkIdentity(i); err != nil {
-			return err
+			return User{}, err
 		}
 		key := [2]string{i.ProviderID, i.Subject}
 		if seen.identities[key] {
-			return newError(CodeConflict, "one of its identities stands twice in the file")
+			return User{}, newError(CodeConflict, "one of its identities stands twice in the file")
 		}
 		seen.identities[key] = true
-		if _, err := tx.GetIdentity(ctx, u.Project, i.ProviderID, i.Subject); err == nil {
-			return newError(CodeConflict, "one of its identities belongs to another user")
+		if _, err := r.GetIdentity(ctx, u.Project, i.ProviderID, i.Subject); err == nil {
+			return User{}, newError(CodeConflict, "one of its identities belongs to another user")
 		} else if !errors.Is(err, ErrNotFound) {
-			return err
+			return User{}, err
 		}
 	}
 	seen.ids[u.ID] = true
 	if !u.Email.IsZero() {
 		seen.emails[u.Email] = true
 	}
-	if !dryRun {
-		if err := a.createImported(ctx, tx, u, pu); err != nil {
-			return err
-		}
-	}
 	countImported(report, c.Project, u, len(pu.Identities))
-	return nil
+	return u, nil
 }
 
 func checkIdentity(i Identity) error {
@@ -176,11 +184,11 @@ func (a *Admin) importable(c Caller, pu PortableUser) (User, error) {
 }
 
 // importConflict tells whether the very user is there already, or fails with CodeConflict where something else has its uid or email.
-func importConflict(ctx context.Context, tx Tx, u User, seen importSeen) (exists bool, err error) {
+func importConflict(ctx context.Context, r Reader, u User, seen importSeen) (exists bool, err error) {
 	if seen.ids[u.ID] {
 		return false, newError(CodeConflict, "the uid stands twice in the file")
 	}
-	stored, err := tx.GetUser(ctx, u.Project, u.ID)
+	stored, err := r.GetUser(ctx, u.Project, u.ID)
 	if err == nil && stored.Email == u.Email {
 		return true, nil
 	}
@@ -196,7 +204,7 @@ func importConflict(ctx context.Context, tx Tx, u User, seen importSeen) (exists
 	if seen.emails[u.Email] {
 		return false, newError(CodeConflict, "the email address stands twice in the file")
 	}
-	if _, err := tx.GetUserByEmail(ctx, u.Project, u.Email); err == nil {
+	if _, err := r.GetUserByEmail(ctx, u.Project, u.Email); err == nil {
 		return false, newError(CodeConflict, "the email address is in use by another user")
 	} else if !errors.Is(err, ErrNotFound) {
 		return false, err

@@ -65,6 +65,8 @@ var (
 		"pending_sign_ins":   "minutes old; the second factor is asked for again",
 		"passkey_challenges": "minutes old",
 		"sign_in_codes":      "a minute old; the app asks for another",
+		"user_imports":       "the server that has the file imports it",
+		"user_import_parts":  "as user_imports",
 	}
 )
 

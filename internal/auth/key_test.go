@@ -186,6 +186,7 @@ func TestMasterKeyRotation(t *testing.T) {
 	_, err = h.admin.RotateSigningKey(h.ctx, h.asAdmin())
 	h.must(err)
 	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { return sealedForProviders(h, tx) }))
+	h.receive(importLines(3))
 	phone, _ := h.enrollApp(h.as(h.signUp(grace).IDToken))
 	if removed, err := h.admin.PruneMasterKeys(h.ctx, h.operator()); err != nil || len(removed) != 0 {
 		t.Errorf("pruned the key in use: %v, %v", removed, err)

@@ -32,6 +32,8 @@ const (
 	EventUserDeleted       Event = "user.delete"
 	EventUsersImported     Event = "user.import"
 	EventUsersExported     Event = "user.export"
+	EventImportStarted     Event = "user.import_start"
+	EventImportStopped     Event = "user.import_stop"
 	EventRoleCreated       Event = "role.create"
 	EventRoleDeleted       Event = "role.delete"
 	EventProjectCreated    Event = "project.create"

@@ -8,7 +8,7 @@ import (
 
 // SealedKinds lists every sealed column.
 func SealedKinds() []SealedKind {
-	return []SealedKind{SealedSigningKey, SealedMail, SealedProjectSecrets, SealedProvider, SealedFlow, SealedWebhook, SealedSecondFactor, SealedTLSFile, SealedShortCode}
+	return []SealedKind{SealedSigningKey, SealedMail, SealedProjectSecrets, SealedProvider, SealedFlow, SealedWebhook, SealedSecondFactor, SealedTLSFile, SealedShortCode, SealedImport}
 }
 
 // AD is the associated data that a value of this kind is sealed with: a value copied to another place does not open (P18).

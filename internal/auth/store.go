@@ -30,6 +30,13 @@ type Reader interface {
 	QueryUsers(ctx context.Context, p ProjectID, q UserQuery) ([]User, int, error)
 	CountUsers(ctx context.Context, p ProjectID) (int, error)
 
+	GetUserImport(ctx context.Context, p ProjectID, id UserImportID) (UserImport, error)
+	ListUserImports(ctx context.Context, p ProjectID, limit int) ([]UserImport, error) // the newest first
+	// NextUserImport gives the instance's oldest import that the server is at by itself; ErrNotFound where there is none.
+	NextUserImport(ctx context.Context) (UserImport, error)
+	// NextUserImportPart gives the first part after the given one, "" for the first of all.
+	NextUserImportPart(ctx context.Context, p ProjectID, i UserImportID, after string) (UserImportPart, error)
+
 	GetIdentity(ctx context.Context, p ProjectID, providerID, subject string) (Identity, error)
 	ListIdentities(ctx context.Context, p ProjectID, user UserID) ([]Identity, error)
 
@@ -133,6 +140,15 @@ type Tx interface {
 	// DeleteUser removes the user with its identities, sessions, refresh tokens, codes, role assignments, ended webhook deliveries, and the decisions about it. What is
 	// still to be told to webhooks is told.
 	DeleteUser(ctx context.Context, p ProjectID, id UserID) error
+
+	CreateUserImport(ctx context.Context, i UserImport) error
+	// UpdateUserImport writes all fields but Project, ID, FileName and CreatedAt.
+	UpdateUserImport(ctx context.Context, i UserImport) error
+	// DeleteUserImport removes it with its parts.
+	DeleteUserImport(ctx context.Context, p ProjectID, id UserImportID) error
+	CreateUserImportPart(ctx context.Context, part UserImportPart) error
+	DeleteUserImportPart(ctx context.Context, p ProjectID, id string) error
+	DeleteUserImportParts(ctx context.Context, p ProjectID, i UserImportID) error // there may be none
 
 	CreateIdentity(ctx context.Context, i Identity) error
 	UpdateIdentity(ctx context.Context, i Identity) error
@@ -259,7 +275,7 @@ type Tx interface {
 	ReplaceSealed(ctx context.Context, kind SealedKind, v SealedValue, replacement []byte) error
 
 	// Sweep deletes up to limit rows of each kind that nobody can need any more at now: codes, flows, pending sign-ins,
-	// challenges, unconfirmed factors and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records, webhook deliveries and counts older than their retention. It says how many.
+	// challenges, unconfirmed factors, imports of users and sessions that ended before the given instant, spent limits, expired signing keys, sent mail, decisions, audit records, webhook deliveries and counts older than their retention. It says how many.
 	Sweep(ctx context.Context, now time.Time, r Retention, limit int) (int, error)
 
 	// CreateWebhook fails with ErrConflict where the id is taken, or for a second blocking one. UpdateWebhook writes all fields but Project, ID, Kind and CreatedAt.
@@ -338,6 +354,7 @@ const (
 	SealedSecondFactor   SealedKind = "second_factors.secret_sealed"
 	SealedTLSFile        SealedKind = "tls_files.sealed"
 	SealedShortCode      SealedKind = "oob_codes.short_sealed"
+	SealedImport         SealedKind = "user_import_parts.sealed"
 )
 
 // SealedValue is one sealed value and where it lies.

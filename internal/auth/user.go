@@ -83,14 +83,21 @@ const (
 	StateUnverified UserState = "unverified"
 )
 
-// UserSearch is an operator's search. Empty fields do not restrict. Results come in the order of the uid.
+// UserSearch is an operator's search. Empty fields do not restrict. Results come in the order of the uid, or the newest first.
 type UserSearch struct {
-	Email       Email  // exact
-	EmailPrefix string // canonical form of the beginning
-	Role        RoleID
-	State       UserState
-	After       UserID // keyset: only uids greater than this
-	Limit       int
+	Email         Email  // exact
+	EmailPrefix   string // canonical form of the beginning
+	Role          RoleID
+	State         UserState
+	Provider      string // users with an identity of this provider; of ProviderPassword, those with a password
+	EmailVerified *bool
+	SecondFactor  *bool     // a confirmed one
+	CreatedSince  time.Time // from this instant on
+	CreatedUntil  time.Time // before this instant
+	NewestFirst   bool
+	After         UserID    // keyset: only uids greater than this; where the newest come first, those that come after this one
+	AfterCreated  time.Time // when After was created, where the newest come first: After itself may be gone meanwhile
+	Limit         int
 }
 
 // Operator of a Condition.

@@ -42,6 +42,9 @@ func allPages() []page {
 	return slices.Concat(
 		projectsPages(),
 		overviewPages(),
+		usersPages(),
+		importPages(),
+		operatorsPages(),
 		settingsPages(),
 		keysPages(),
 		rolesPages(),

@@ -184,7 +184,7 @@ func (v *visit) provider(problem string, checked bool) error {
 		Kind: kind, Provider: p, New: missing, HasSecret: len(p.SecretSealed) > 0, Callbacks: v.caller.Project.Settings.CallbackURLs, Trial: v.Admin.TrialCallback(v.caller.Project.ID),
 		Checked: checked, Problem: problem, Issuer: p.Endpoints["issuer"], Endpoints: assignments(endpoints), Parameters: assignments(p.Parameters), AllowHosts: strings.Join(p.AllowHosts, "\n"),
 	}
-	shown.Hosted = v.Admin.Issuer(v.caller.Project.ID) + "/sign-in/callback"
+	shown.Hosted = v.Admin.HostedCallback(v.caller.Project.ID)
 	shown.Open = v.problem != nil || len(endpoints)+len(p.Parameters)+len(p.AllowHosts)+len(p.Scopes) > 0 || p.Implicit
 	return v.render("provider", kind.Name, shown)
 }

@@ -25,6 +25,7 @@ var templateFunctions = template.FuncMap{
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"instant": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 	"join":    strings.Join,
+	"event":   eventName,
 
 	"duration": duration,
 	"args":     args,
@@ -156,6 +157,28 @@ func (v view) Described(field, hint string) template.HTMLAttr {
 		return template.HTMLAttr(`aria-describedby="` + hint + `"`) // ids are those of our templates
 	}
 	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + hint + ` problem"`)
+}
+
+// WrongField names the field that was wrong; "" where none was.
+func (v view) WrongField() string {
+	if v.Problem == nil {
+		return ""
+	}
+	return v.Problem.Field
+}
+
+// Picked tells whether one of the radio buttons of a name is chosen: as submitted, else as it is now.
+func (v view) Picked(name, value string, now bool) bool {
+	if v.visit.fields.Has(name) {
+		return v.visit.fields.Get(name) == value
+	}
+	return now
+}
+
+// TokenOf is the token of a form that is sent to another page about the project, named by the segments of its path.
+func (v view) TokenOf(segments ...string) string {
+	path := append([]string{root, "projects", string(v.Project.ID)}, segments...) // as formPurpose has it: not escaped, and without the public URL's own path
+	return ui.FormToken(v.visit.session, strings.Join(path, "/"))
 }
 
 // render answers with a page: its template, its heading, and what it shows.

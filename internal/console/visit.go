@@ -22,6 +22,7 @@ type page struct {
 	// fromElsewhere answers what other sites' pages post here, with nobody's cookie. It changes nothing.
 	fromElsewhere func(*visit) error
 	rules         ui.FormRules
+	upload        int64 // the forms bring a file along, of at most so many bytes; rules do not count then
 	policy        ui.Policy
 	scripts       []string          // modules of ui's assets that the page is better with
 	notices       map[string]string // what the page says first when something led back to it, by the word in its address
@@ -42,6 +43,7 @@ type visit struct {
 	session string      // what the browser's cookie holds; the secret of the forms' tokens
 	caller  auth.Caller // the operator; its Project is that of the path
 	fields  url.Values  // what was submitted; nil for GET
+	file    *ui.Upload  // likewise; nil where none was chosen
 	problem *problem    // what was wrong with that
 }
 
@@ -73,7 +75,7 @@ func (v *visit) show() error { return v.page.show(v) }
 
 // submit answers POST. What a form gets wrong is shown on its page, where it can be put right.
 func (v *visit) submit() error {
-	fields, err := ui.ReadForm(v.w, v.r, v.page.rules)
+	fields, err := v.readForm()
 	if err != nil {
 		return err
 	}
@@ -86,9 +88,19 @@ func (v *visit) submit() error {
 	}
 	v.fields = fields
 	if err := do(v); err != nil {
+		v.file.Discard()
 		return v.again(err)
 	}
 	return nil
+}
+
+// readForm reads what was submitted, but of a file only the name: it is read once the rest is found right.
+func (v *visit) readForm() (fields url.Values, err error) {
+	if v.page.upload == 0 {
+		return ui.ReadForm(v.w, v.r, v.page.rules)
+	}
+	fields, v.file, err = ui.ReadUpload(v.w, v.r, v.page.upload)
+	return fields, err
 }
 
 // formPurpose ties the tokens of a page's forms to the page.

@@ -126,15 +126,15 @@ func (v *visit) createWebhook() error {
 	if err != nil {
 		return err
 	}
-	return v.webhookSecret(w, secret)
+	return v.webhookSecret(w, secret, "The webhook is there.")
 }
 
-// webhookSecret shows a secret that was just made, in the answer to the form: it is in no URL and nowhere else again.
-func (v *visit) webhookSecret(w auth.Webhook, secret string) error {
-	return v.render("webhook_secret", "The webhook's secret", struct {
-		Webhook auth.Webhook
-		Secret  string
-	}{w, secret})
+// webhookSecret shows a secret that was just made.
+func (v *visit) webhookSecret(w auth.Webhook, secret, done string) error {
+	return v.render("secret", "Webhook", shownSecret{
+		Done: done, Label: "Secret", Secret: secret, Hint: "Your server verifies with it that a request is from here, by any library of the Standard Webhooks specification. Nobody can read it again, only make a new one.",
+		Next: v.projectPath("webhooks", string(w.ID)), Onward: "Go to the webhook",
+	})
 }
 
 // webhookPage is what the page of one webhook shows.
@@ -194,7 +194,7 @@ func (v *visit) saveWebhook() error {
 		return err
 	}
 	if secret != "" {
-		return v.webhookSecret(w, secret)
+		return v.webhookSecret(w, secret, "The webhook was saved. At its new URL it has a new secret.")
 	}
 	return v.back(v.webhookPath(), "saved")
 }
@@ -206,7 +206,7 @@ func (v *visit) rotateWebhook() error {
 	if err != nil {
 		return err
 	}
-	return v.webhookSecret(w, secret)
+	return v.webhookSecret(w, secret, "The webhook has a new secret. For a day the one before signs, too.")
 }
 
 // testWebhook calls the webhook, and shows what it answered.

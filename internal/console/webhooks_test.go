@@ -38,7 +38,7 @@ func TestConsoleWebhooks(t *testing.T) {
 		t.Error("what was typed is lost")
 	}
 	r.post(list+"/new", "create", "url", "https://app.example.com/hook").wantPage(422, "At least one event")
-	a = r.post(list+"/new", "create", "url", "https://app.example.com/hook", "events", "user.created", "events", "user.deleted").wantPage(200, "shown this once")
+	a = r.post(list+"/new", "create", "url", "https://app.example.com/hook", "events", "user.created", "events", "user.deleted").wantPage(200, "This is shown once")
 	first := whsec.FindString(a.text())
 	all, err := r.admin.Webhooks(t.Context(), acme)
 	r.must(err)
@@ -54,11 +54,11 @@ func TestConsoleWebhooks(t *testing.T) {
 	r.post(page, "test").wantPage(200, "The test went through", "status 204")
 	r.hooks.status = 0
 	r.post(page, "test").wantPage(200, "The test failed", "nobody answers")
-	r.post(page, "rotate").wantPage(200, "shown this once")
+	r.post(page, "rotate").wantPage(200, "This is shown once")
 	r.get(page).wantPage(200, "The one before signs until")
 	r.post(page, "save", "url", "https://app.example.com/hook", "events", "user.created").wantBack(page + "?notice=saved")
 	r.get(list).wantPage(200, "Off")
-	r.post(page, "save", "url", "https://other.example.com/hook", "events", "user.created", "enabled", "yes").wantPage(200, "shown this once")
+	r.post(page, "save", "url", "https://other.example.com/hook", "events", "user.created", "enabled", "yes").wantPage(200, "This is shown once")
 
 	_, err = r.admin.SignUp(t.Context(), auth.Caller{Project: acme.Project}, auth.SignUpParams{Email: "ann@example.com", Password: "copper lantern 97"})
 	r.must(err)
@@ -84,7 +84,7 @@ func TestConsoleBlockingHook(t *testing.T) {
 	r.get(make).wantPage(200, "Add the blocking hook", "before_token", "Deadline")
 	send("url", "https://app.example.com/gate", "events", "before_sign_up", "deadline", "soon", "onFailure", "deny").wantPage(422, "The deadline is a duration")
 	send("url", "https://app.example.com/gate", "events", "before_sign_up", "deadline", "1m", "onFailure", "deny").wantPage(422, "The deadline is 100ms")
-	send("url", "https://app.example.com/gate", "events", "before_sign_up", "deadline", "900ms", "onFailure", "allow").wantPage(200, "shown this once")
+	send("url", "https://app.example.com/gate", "events", "before_sign_up", "deadline", "900ms", "onFailure", "allow").wantPage(200, "This is shown once")
 	all, err := r.admin.Webhooks(t.Context(), acme)
 	r.must(err)
 	if w := all[0]; w.Kind != auth.WebhookBlocking || w.Deadline != 900*time.Millisecond || w.OnFailure != auth.HookFailureAllow {

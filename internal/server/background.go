@@ -12,6 +12,7 @@ const (
 	sweepEvery   = time.Minute
 	keysDueEvery = 10 * time.Minute
 	releaseEvery = time.Minute
+	importEvery  = time.Second // looks; what there is to do is done at once
 )
 
 // The names of the work, in the log and the metrics.
@@ -20,6 +21,7 @@ const (
 	workKeys   = "rotate keys"
 	workMemory = "release memory"
 	workBackup = "backup"
+	workImport = "import users"
 )
 
 // sweep deletes what nobody needs any more.
@@ -45,6 +47,11 @@ func (s *Server) remakeDefaultProject(ctx context.Context) error {
 			slog.String("do", "doorward project rotate-admin-token default"))
 	}
 	return err
+}
+
+// importUsers works on files of users that operators sent.
+func (s *Server) importUsers(ctx context.Context) error {
+	return s.instance.Admin.WorkImports(ctx)
 }
 
 // rotateKeys replaces signing keys that are due.

@@ -23,6 +23,7 @@ var fates = map[string]fate{
 
 	"sessions": forget, "refresh_tokens": forget, "oob_codes": forget, "sign_in_flows": forget, "pending_sign_ins": forget, "passkey_challenges": forget,
 	"browser_tokens": forget, "sign_in_codes": forget, "setup_codes": forget,
+	"user_imports": forget, "user_import_parts": forget, // who was deleted since would come in again
 	"signing_keys": forget, // one that was withdrawn since would verify again
 
 	"outbox": unsend, "webhook_deliveries": unsend,

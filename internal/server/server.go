@@ -99,6 +99,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	background.Go(func() { s.repeat(ctx, workSweep, sweepEvery, s.sweep) })
 	background.Go(func() { s.repeat(ctx, workKeys, keysDueEvery, s.rotateKeys) })
 	background.Go(func() { s.repeat(ctx, workMove, moveLookEvery, s.lookForMove) })
+	background.Go(func() { s.repeat(ctx, workImport, importEvery, s.importUsers) })
 	background.Go(func() { s.repeat(ctx, workMemory, releaseEvery, s.releaseMemory) })
 	if s.backups != nil {
 		background.Go(func() { s.repeat(ctx, workBackup, backupLook, s.backups.run) })

@@ -41,6 +41,10 @@ var sealedKinds = map[auth.SealedKind]sealedStatements{
 		`SELECT project, short_id, short_sealed FROM oob_codes WHERE (project, short_id) > ($1, $2) AND short_id <> '' ORDER BY project, short_id LIMIT $3`,
 		`UPDATE oob_codes SET short_sealed = $4 WHERE project = $1 AND short_id = $2 AND short_id <> '' AND short_sealed = $3`,
 	},
+	auth.SealedImport: {
+		`SELECT project, id, sealed FROM user_import_parts WHERE (project, id) > ($1, $2) ORDER BY project, id LIMIT $3`,
+		`UPDATE user_import_parts SET sealed = $4 WHERE project = $1 AND id = $2 AND sealed = $3`,
+	},
 	auth.SealedTLSFile: { // of the instance: $1, the project, is always ''
 		`SELECT '', path, sealed FROM tls_files WHERE ('', path) > ($1, $2) ORDER BY path LIMIT $3`,
 		`UPDATE tls_files SET sealed = $4 WHERE $1 = '' AND path = $2 AND sealed = $3`,

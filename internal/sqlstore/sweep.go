@@ -29,6 +29,7 @@ const (
 	sweepDeliveries = `DELETE FROM webhook_deliveries WHERE (project, id) IN
 		(SELECT project, id FROM webhook_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 	sweepActivity = `DELETE FROM activity WHERE (project, hour_at) IN (SELECT project, hour_at FROM activity WHERE hour_at < $1 ORDER BY hour_at LIMIT $2)`
+	sweepImports  = `DELETE FROM user_imports WHERE (project, id) IN (SELECT project, id FROM user_imports WHERE expires_at > 0 AND expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	// Ids sort by time, so the oldest records are the first ones, and no index by time is needed.
 	sweepAudit = `DELETE FROM audit WHERE (project, id) IN
 		(SELECT project, id FROM (SELECT project, id, occurred_at FROM audit ORDER BY id LIMIT $2) oldest WHERE oldest.occurred_at < $1)`
@@ -53,6 +54,7 @@ func (t *tx) Sweep(ctx context.Context, now time.Time, r auth.Retention, limit i
 		{sweepDecisions, now.Add(-r.Decisions)},
 		{sweepDeliveries, now.Add(-r.Webhooks)},
 		{sweepActivity, now.Add(-r.Activity)},
+		{sweepImports, now},
 	}
 	if r.Audit > 0 {
 		sweeps = append(sweeps, struct {

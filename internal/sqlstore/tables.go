@@ -97,6 +97,9 @@ var tables = []Table{
 	table("limits", "project limit_key", "project", "project limit_key arrival:i"),
 	table("operator_tokens", "name", "", "name hash:b created_at:i"),
 	table("tls_files", "path", "", "path sealed:b modified_at:i"),
+	table("user_imports", "project id", "project",
+		"project id state file_name line_count:i done_count:i refused_count:i report failure actor actor_id addr created_at:i started_at:i finished_at:i expires_at:i"),
+	table("user_import_parts", "project id", "project", "project id import_id sealed:b"),
 	table("setup_codes", "hash", "", "hash:b created_at:i expires_at:i"),
 }
 

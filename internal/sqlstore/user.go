@@ -57,11 +57,46 @@ func (r reader) SearchUsers(ctx context.Context, p auth.ProjectID, s auth.UserSe
 	if s.Role != "" {
 		b.write(` AND u.id IN (SELECT user_id FROM user_roles WHERE project = $1 AND role_id = `, b.arg(s.Role), `)`)
 	}
-	if s.After != "" {
+	searchFacts(b, s)
+	order := ` ORDER BY u.id`
+	if s.NewestFirst {
+		order = ` ORDER BY u.created_at DESC, u.id DESC`
+	}
+	switch {
+	case s.After != "" && s.NewestFirst:
+		b.write(` AND (u.created_at, u.id) < (`, b.arg(s.AfterCreated), `, `, b.arg(s.After), `)`)
+	case s.After != "":
 		b.write(` AND u.id > `, b.arg(s.After))
 	}
-	b.write(` ORDER BY u.id LIMIT `, b.arg(max(0, s.Limit)))
+	b.write(order, ` LIMIT `, b.arg(max(0, s.Limit)))
 	return list(ctx, r.q, userFields, b.text.String(), b.args...)
+}
+
+// searchFacts restricts a search by what else is known of users.
+func searchFacts(b *builder, s auth.UserSearch) {
+	switch s.Provider {
+	case "":
+	case auth.ProviderPassword:
+		b.write(` AND u.password_hash <> ''`)
+	default:
+		b.write(` AND u.id IN (SELECT user_id FROM identities WHERE project = $1 AND provider_id = `, b.arg(s.Provider), `)`)
+	}
+	if s.EmailVerified != nil {
+		b.write(` AND u.email_verified = `, b.arg(*s.EmailVerified))
+	}
+	if s.SecondFactor != nil {
+		not := ``
+		if !*s.SecondFactor {
+			not = `NOT `
+		}
+		b.write(` AND `, not, `EXISTS (SELECT 1 FROM second_factors f WHERE f.project = u.project AND f.user_id = u.id AND f.confirmed_at > 0)`)
+	}
+	if !s.CreatedSince.IsZero() {
+		b.write(` AND u.created_at >= `, b.arg(s.CreatedSince))
+	}
+	if !s.CreatedUntil.IsZero() {
+		b.write(` AND u.created_at < `, b.arg(s.CreatedUntil))
+	}
 }
 
 const insertUser = `INSERT INTO users (project, id, email, email_verified, name, picture, locale, password_hash, password_updated_at, disabled, invite_pending,

@@ -263,7 +263,9 @@ func testSealed(t *testing.T, s auth.Store) {
 				tx.CreateWebhook(ctx, auth.Webhook{Project: p, ID: "w2"}),
 				tx.CreateUser(ctx, auth.User{Project: p, ID: anna}),
 				tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("c1"), User: anna, ShortID: "s1", ShortSealed: []byte("short of " + p)}),
-				tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("c2"), User: anna}))
+				tx.CreateOOBCode(ctx, auth.OOBCode{Project: p, Hash: []byte("c2"), User: anna}),
+				tx.CreateUserImport(ctx, importOf(p)),
+				tx.CreateUserImportPart(ctx, auth.UserImportPart{Project: p, ID: "part", Import: "i1", Sealed: []byte("lines of " + p)}))
 			if err != nil {
 				return err
 			}
@@ -276,6 +278,7 @@ func testSealed(t *testing.T, s auth.Store) {
 		auth.SealedSigningKey:     {"a k1 key 1 of a", "a k2 key 2 of a", "b k1 key 1 of b", "b k2 key 2 of b", "c k1 key 1 of c", "c k2 key 2 of c"},
 		auth.SealedMail:           {"a m1 mail of a", "b m1 mail of b", "c m1 mail of c"},
 		auth.SealedWebhook:        {"a w1 hook of a", "b w1 hook of b", "c w1 hook of c"},
+		auth.SealedImport:         {"a part lines of a", "b part lines of b", "c part lines of c"},
 		auth.SealedShortCode:      {"a s1 short of a", "b s1 short of b", "c s1 short of c"},
 		auth.SealedTLSFile:        {" a/b file a/b", " a/c file a/c", " d file d"},
 		auth.SealedProjectSecrets: {"a a secrets of a", "b b secrets of b", "c c secrets of c"},

@@ -37,6 +37,8 @@ func fill(ctx context.Context, tx auth.Tx, p auth.ProjectID) error {
 		tx.CreateWebhook(ctx, auth.Webhook{Project: p, ID: "hook", Kind: auth.WebhookBlocking, URL: "https://app.example/hook", Enabled: true, SecretSealed: []byte("secret")}),
 		tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: p, ID: "event", Webhook: "hook", User: anna, State: auth.DeliveryDead, Payload: "{}"}),
 		tx.CreateWebhookDelivery(ctx, auth.WebhookDelivery{Project: p, ID: "leased", Webhook: "hook", User: anna, State: auth.DeliveryWorking, LeaseToken: "worker", LeaseUntil: after(60)}),
+		tx.CreateUserImport(ctx, importOf(p)),
+		tx.CreateUserImportPart(ctx, auth.UserImportPart{Project: p, ID: "part", Import: "i1", Sealed: []byte("lines")}),
 		tx.CreateAudit(ctx, auth.AuditRecord{Project: p, ID: "record", At: now, User: anna}),
 		tx.CreateDecision(ctx, decisionOf(p, "decision", anna)),
 		tx.CreateDecision(ctx, decisionOf(p, "other", "")),
@@ -126,6 +128,10 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("webhooks", webhooks, err)
 	deliveries, err := r.ListWebhookDeliveries(ctx, p, auth.DeliveryFilter{Limit: 99})
 	put("deliveries", deliveries, err)
+	imports, err := r.ListUserImports(ctx, p, 99)
+	put("imports", imports, err)
+	part, err := r.NextUserImportPart(ctx, p, "i1", "")
+	put("import part", part, err)
 	records, err := r.ListAudit(ctx, p, auth.AuditFilter{Limit: 99})
 	put("records", records, err)
 	activity, err := r.Activity(ctx, p, "", now.Add(-time.Hour), after(3600), time.Hour)
@@ -147,15 +153,28 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"SearchUsers": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.SearchUsers(ctx, two, auth.UserSearch{Limit: 9})
 	},
-	"QueryUsers":     queryOther,
-	"CountUsers":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountUsers(ctx, two) },
-	"GetIdentity":    func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetIdentity(ctx, two, "google.com", "1") },
-	"ListIdentities": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListIdentities(ctx, two, anna) },
-	"GetRole":        func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRole(ctx, two, "role") },
-	"GetRoleByName":  func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRoleByName(ctx, two, "editor") },
-	"ListRoles":      func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListRoles(ctx, two) },
-	"GetSession":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSession(ctx, two, "session") },
-	"ListSessions":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
+	"QueryUsers":      queryOther,
+	"CountUsers":      func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountUsers(ctx, two) },
+	"GetIdentity":     func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetIdentity(ctx, two, "google.com", "1") },
+	"ListIdentities":  func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListIdentities(ctx, two, anna) },
+	"GetRole":         func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRole(ctx, two, "role") },
+	"GetRoleByName":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetRoleByName(ctx, two, "editor") },
+	"GetUserImport":   func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetUserImport(ctx, two, "i1") },
+	"ListUserImports": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListUserImports(ctx, two, 9) },
+	"NextUserImportPart": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.NextUserImportPart(ctx, two, "i1", "")
+	},
+	"CreateUserImport": only(func(ctx context.Context, tx auth.Tx) error { return tx.CreateUserImport(ctx, importOf(two)) }),
+	"UpdateUserImport": found(func(ctx context.Context, tx auth.Tx) error { return tx.UpdateUserImport(ctx, importOf(two)) }),
+	"DeleteUserImport": found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteUserImport(ctx, two, "i1") }),
+	"CreateUserImportPart": found(func(ctx context.Context, tx auth.Tx) error {
+		return tx.CreateUserImportPart(ctx, auth.UserImportPart{Project: two, ID: "new", Import: "i1", Sealed: []byte("lines")})
+	}),
+	"DeleteUserImportPart":  found(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteUserImportPart(ctx, two, "part") }),
+	"DeleteUserImportParts": only(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteUserImportParts(ctx, two, "i1") }),
+	"ListRoles":             func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListRoles(ctx, two) },
+	"GetSession":            func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSession(ctx, two, "session") },
+	"ListSessions":          func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
 	"GetBrowserToken": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetBrowserToken(ctx, two, []byte("cookie"))
 	},

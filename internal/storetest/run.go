@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) auth.Store, without ...string) {
 		{"TLSFiles", testTLSFiles},
 		{"SetupCodes", testSetupCodes},
 		{"Capsule", testCapsule},
+		{"UserImports", testUserImports},
 		{"MailTemplates", testMailTemplates},
 		{"Outbox", testOutbox},
 		{"OutboxLeases", testOutboxLeases},

@@ -97,13 +97,14 @@ func testSearchUsers(t *testing.T, s auth.Store) {
 	ctx := t.Context()
 	addProjects(t, s, one)
 	addRoles(t, s, "editor")
+	yes, no := true, false
 	users := []auth.User{
-		{ID: "u1", Email: "ab@x.example", EmailVerified: true, Roles: []auth.RoleID{"editor"}},
-		{ID: "u2", Email: "abc@x.example", Disabled: true},
-		{ID: "u3", Email: "a_c@x.example", InvitePending: true, Roles: []auth.RoleID{"editor"}},
-		{ID: "u4", Email: "b%@x.example", VerificationRequired: true},
-		{ID: "u5"},
-		{ID: "u6", Email: "abü@x.example", VerificationRequired: true, EmailVerified: true},
+		{ID: "u1", Email: "ab@x.example", EmailVerified: true, Roles: []auth.RoleID{"editor"}, CreatedAt: after(1)},
+		{ID: "u2", Email: "abc@x.example", Disabled: true, PasswordHash: "hash", CreatedAt: after(2)},
+		{ID: "u3", Email: "a_c@x.example", InvitePending: true, Roles: []auth.RoleID{"editor"}, CreatedAt: after(3)},
+		{ID: "u4", Email: "b%@x.example", VerificationRequired: true, CreatedAt: after(2)},
+		{ID: "u5", CreatedAt: after(5)},
+		{ID: "u6", Email: "abü@x.example", VerificationRequired: true, EmailVerified: true, CreatedAt: after(6)},
 	}
 	update(t, s, func(tx auth.Tx) error {
 		for _, u := range users {
@@ -112,7 +113,11 @@ func testSearchUsers(t *testing.T, s auth.Store) {
 				return err
 			}
 		}
-		return nil
+		return errors.Join(
+			tx.CreateIdentity(ctx, auth.Identity{Project: one, User: "u3", ProviderID: "google.com", Subject: "3"}),
+			tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "f1", User: "u1", Kind: auth.FactorTOTP, CreatedAt: now}),
+			tx.ConfirmSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "f1", User: "u1", Kind: auth.FactorTOTP, ConfirmedAt: after(1)}),
+			tx.CreateSecondFactor(ctx, auth.SecondFactor{Project: one, ID: "f2", User: "u2", Kind: auth.FactorTOTP, CreatedAt: now}))
 	})
 	tests := []struct {
 		name   string
@@ -134,6 +139,16 @@ func testSearchUsers(t *testing.T, s auth.Store) {
 		{"invited", auth.UserSearch{Limit: 9, State: auth.StateInvited}, []string{"u3"}},
 		{"unverified", auth.UserSearch{Limit: 9, State: auth.StateUnverified}, []string{"u4"}},
 		{"both", auth.UserSearch{Limit: 9, Role: "editor", State: auth.StateActive}, []string{"u1"}},
+		{"provider", auth.UserSearch{Limit: 9, Provider: "google.com"}, []string{"u3"}},
+		{"password", auth.UserSearch{Limit: 9, Provider: auth.ProviderPassword}, []string{"u2"}},
+		{"verified", auth.UserSearch{Limit: 9, EmailVerified: &yes}, []string{"u1", "u6"}},
+		{"not verified", auth.UserSearch{Limit: 9, EmailVerified: &no, EmailPrefix: "a"}, []string{"u2", "u3"}},
+		{"with a second factor", auth.UserSearch{Limit: 9, SecondFactor: &yes}, []string{"u1"}}, // u2's is not confirmed
+		{"without one", auth.UserSearch{Limit: 9, SecondFactor: &no}, []string{"u2", "u3", "u4", "u5", "u6"}},
+		{"created", auth.UserSearch{Limit: 9, CreatedSince: after(2), CreatedUntil: after(3)}, []string{"u2", "u4"}},
+		{"newest", auth.UserSearch{Limit: 3, NewestFirst: true}, []string{"u6", "u5", "u3"}},
+		{"after those", auth.UserSearch{Limit: 9, NewestFirst: true, After: "u3", AfterCreated: after(3)}, []string{"u4", "u2", "u1"}},
+		{"newest with a role", auth.UserSearch{Limit: 9, NewestFirst: true, Role: "editor"}, []string{"u3", "u1"}},
 	}
 	for _, test := range tests {
 		wantEqual(t, test.name, userIDs(must[[]auth.User](t)(s.SearchUsers(ctx, one, test.search))), test.want)

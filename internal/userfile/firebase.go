@@ -1,4 +1,4 @@
-package adminapi
+package userfile
 
 import (
 	"strconv"
@@ -47,32 +47,36 @@ type FirebaseIdentity struct {
 	Email      string `json:"email,omitempty"`
 }
 
-// firebaseHashing is the hash config of an import, if it has one.
-type firebaseHashing struct{ params *password.FirebaseParams }
+// FirebaseHashing is the hash config of an import, if it has one.
+type FirebaseHashing struct{ params *password.FirebaseParams }
 
-// parseHashConfig reads the first line of an import; ok is false where it is a user, or no such line.
-func parseHashConfig(line []byte) (hashing firebaseHashing, ok bool, err error) {
+// ParseHashConfigLine reads the first line of an import; ok is false where it is a user, or no such line.
+func ParseHashConfigLine(line []byte) (hashing FirebaseHashing, ok bool, err error) {
 	var head struct {
 		HashConfig web.Optional[FirebaseHashConfig] `json:"hashConfig"`
 	}
 	err = decodeLine(line, &head)
 	if !head.HashConfig.Present {
-		return firebaseHashing{}, false, nil // a line that is wrong altogether is told when it is read as a user
+		return FirebaseHashing{}, false, nil // a line that is wrong altogether is told when it is read as a user
 	}
 	if err != nil {
-		return firebaseHashing{}, false, err
+		return FirebaseHashing{}, false, err
 	}
-	config := head.HashConfig.Value
-	if config.Algorithm != "SCRYPT" {
-		return firebaseHashing{}, false, web.MalformedField("hashConfig.algorithm", "SCRYPT")
-	}
-	return firebaseHashing{&password.FirebaseParams{
-		SignerKey: config.SignerKey, SaltSeparator: config.SaltSeparator, Rounds: config.Rounds, MemCost: config.MemCost,
-	}}, true, nil
+	hashing, err = head.HashConfig.Value.hashing()
+	return hashing, err == nil, err
 }
 
-// parse reads one user.
-func (h firebaseHashing) parse(line []byte) (auth.PortableUser, error) {
+func (config FirebaseHashConfig) hashing() (FirebaseHashing, error) {
+	if config.Algorithm != "SCRYPT" {
+		return FirebaseHashing{}, web.MalformedField("hashConfig.algorithm", "SCRYPT")
+	}
+	return FirebaseHashing{&password.FirebaseParams{
+		SignerKey: config.SignerKey, SaltSeparator: config.SaltSeparator, Rounds: config.Rounds, MemCost: config.MemCost,
+	}}, nil
+}
+
+// Parse reads one FirebaseUser. Its errors are fit for Reason.
+func (h FirebaseHashing) Parse(line []byte) (auth.PortableUser, error) {
 	var body FirebaseUser
 	if err := decodeLine(line, &body); err != nil {
 		return auth.PortableUser{}, err
@@ -108,7 +112,7 @@ func (h firebaseHashing) parse(line []byte) (auth.PortableUser, error) {
 	return pu, nil
 }
 
-func (h firebaseHashing) encode(body FirebaseUser) (string, error) {
+func (h FirebaseHashing) encode(body FirebaseUser) (string, error) {
 	if body.PasswordHash == "" {
 		return "", nil
 	}

@@ -1,4 +1,4 @@
-package main
+package userfile
 
 import (
 	"bufio"
@@ -7,51 +7,67 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/doorward/doorward/internal/adminapi"
+	"regexp"
+	"strings"
 )
 
-// maxUserLine is the longest line that is read at all, in bytes.
-const maxUserLine = 1 << 20
+// The formats of files.
+const (
+	FormatDoorward = "doorward" // JSON Lines, a PortableUser each
+	FormatFirebase = "firebase" // as `firebase auth:export --format=json` writes it, or JSON Lines of such users
+	FormatCSV      = "csv"      // a table with a line of column names
+)
 
-// userLines gives the users of a file one by one, however large the file is.
-type userLines struct {
+// maxReadLine is the longest line that is read at all, in bytes.
+const maxReadLine = 1 << 20
+
+// Lines gives the users of a file one by one, however large the file is.
+type Lines struct {
 	lines    *bufio.Scanner // of JSON Lines, or
-	document *json.Decoder  // of Firebase's one document
+	document *json.Decoder  // of Firebase's one document, or
+	table    *csvTable
 	firebase bool
 	number   int // of the last line, or user of a document
 
-	hashConfig *adminapi.FirebaseHashConfig // of a {"hashConfig": …} line, once it was read
+	HashConfig *FirebaseHashConfig // of a {"hashConfig": …} line, once it was read
 }
 
-func newUserLines(r io.Reader, format string) (*userLines, error) {
+// NewLines begins a file of a format. It fails where the file is none of that format at all.
+func NewLines(r io.Reader, format string) (*Lines, error) {
 	buffered := bufio.NewReaderSize(r, 4096)
 	head, err := buffered.Peek(512)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, fmt.Errorf("read users: %w", err)
 	}
-	u := &userLines{firebase: format == adminapi.FormatFirebase}
+	if format == FormatCSV {
+		table, err := newCSVTable(buffered)
+		return &Lines{table: table}, err
+	}
+	u := &Lines{firebase: format == FormatFirebase}
 	if u.firebase && isFirebaseDocument(head) {
 		u.document = json.NewDecoder(buffered)
 		return u, u.enterDocument()
 	}
 	u.lines = bufio.NewScanner(buffered)
-	u.lines.Buffer(make([]byte, 0, 1<<16), maxUserLine)
+	u.lines.Buffer(make([]byte, 0, 1<<16), maxReadLine)
 	return u, nil
 }
 
 // enterDocument reads {"users": [
-func (u *userLines) enterDocument() error {
+func (u *Lines) enterDocument() error {
 	for range 3 {
 		if _, err := u.document.Token(); err != nil {
-			return usageError("the file is not the JSON that Firebase writes: " + err.Error())
+			return fmt.Errorf("the file is not the JSON that Firebase writes: %w", err)
 		}
 	}
 	return nil
 }
 
-// next gives a user and its number in the file, counted from 1; io.EOF after the last.
-func (u *userLines) next() ([]byte, int, error) {
+// Next gives a user, as a line of JSON (of CSV as a PortableUser), and its number in the file, counted from 1; io.EOF after the last. *LineError is about this one alone.
+func (u *Lines) Next() ([]byte, int, error) {
+	if u.table != nil {
+		return u.table.next()
+	}
 	if u.document != nil {
 		return u.nextOfDocument()
 	}
@@ -72,7 +88,7 @@ func (u *userLines) next() ([]byte, int, error) {
 	return nil, 0, io.EOF
 }
 
-func (u *userLines) nextOfDocument() ([]byte, int, error) {
+func (u *Lines) nextOfDocument() ([]byte, int, error) {
 	if !u.document.More() {
 		// More is false at the end of the array, and where the file breaks off.
 		if _, err := u.document.Token(); err != nil {
@@ -93,16 +109,23 @@ func (u *userLines) nextOfDocument() ([]byte, int, error) {
 }
 
 // isHashConfig takes a first line of the kind {"hashConfig": …}, which is needed for every batch and not only for the first.
-func (u *userLines) isHashConfig(line []byte) bool {
+func (u *Lines) isHashConfig(line []byte) bool {
 	if !u.firebase || u.number != 1 {
 		return false
 	}
 	var head struct {
-		HashConfig *adminapi.FirebaseHashConfig `json:"hashConfig"`
+		HashConfig *FirebaseHashConfig `json:"hashConfig"`
 	}
 	if json.Unmarshal(line, &head) != nil || head.HashConfig == nil {
 		return false
 	}
-	u.hashConfig = head.HashConfig
+	u.HashConfig = head.HashConfig
 	return true
 }
+
+// isFirebaseDocument tells the one JSON document that Firebase writes from JSON Lines.
+func isFirebaseDocument(head []byte) bool {
+	return firebaseDocument.MatchString(strings.TrimPrefix(string(head), "\ufeff"))
+}
+
+var firebaseDocument = regexp.MustCompile(`^\s*\{\s*"users"\s*:`)
