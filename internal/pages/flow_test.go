@@ -23,7 +23,7 @@ var flowKeys = []string{
 	"flow.sign-in", "flow.forgot", "flow.sign-up", "flow.name", "flow.name.hint", "flow.passkey.trouble", "flow.passkey.script",
 	"sign-in.title", "sign-in.button", "sign-in.passkey", "sign-in.provider", "sign-in.none", "sign-in.says.begin-anew", "sign-in.says.signed-out", "sign-in.says.gave-up",
 	"sign-in.says.confirm", "sign-in/continue.title", "sign-in/continue.button", "sign-in/continue.other", "sign-in/second-factor.title", "sign-in/second-factor.text",
-	"sign-in/second-factor.passkey", "sign-in/enroll.title", "sign-in/enroll.text", "sign-in/enroll.app", "sign-in/enroll.passkey", "sign-in/enroll.app.title",
+	"sign-in/second-factor.passkey", "sign-in/second-factor.elsewhere", "sign-in/enroll.title", "sign-in/enroll.text", "sign-in/enroll.app", "sign-in/enroll.passkey", "sign-in/enroll.app.title",
 	"sign-in/enroll.app.text", "sign-in/enroll.app.again", "sign-in/enroll.app.qr", "sign-in/enroll.app.secret", "sign-in/enroll.anew", "sign-in/codes.title",
 	"sign-in/codes.text", "sign-in/codes.label", "sign-in/codes.button", "sign-in/provider.title", "sign-in/provider.text", "sign-in/provider.button", "sign-up.title",
 	"sign-up.button", "sign-up.password", "sign-up.have", "sign-up.done.title", "sign-up.done.text", "forgot-password.title", "forgot-password.text",
