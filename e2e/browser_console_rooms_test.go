@@ -190,7 +190,7 @@ func TestBrowserConsoleKeys(t *testing.T) {
 	page.Follow("Delete the token " + name)
 	page.Follow("Delete this token")
 	page.WantText("The token is deleted")
-	list.do(t, http.MethodGet, "/admin/v1/projects?limit=1", nil).wantStatus(t, 401)
+	list.do(t, http.MethodGet, "/admin/v1/projects?limit=1", nil).wantStatus(t, 403)
 	page.Follow("Admin API")
 	page.WantText("Base URL")
 	page.Check()
