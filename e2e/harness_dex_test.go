@@ -29,6 +29,8 @@ const (
 const (
 	dexClientID      = "doorward"
 	dexOtherClientID = "another-app"
+	// dexPagesClientID is what pages of the server itself are registered as: Dex takes every port of this machine for a public client.
+	dexPagesClientID = "doorward-pages"
 )
 
 // dex is a process of Dex, a real OpenID Connect provider, with its state in memory.
@@ -198,6 +200,7 @@ func (d *dex) config() (M, error) {
 	for _, id := range []string{dexClientID, dexOtherClientID} {
 		clients = append(clients, M{"id": id, "name": id, "secret": d.secret, "redirectURIs": append(L{callback, otherCallback}, d.callbacks...)})
 	}
+	clients = append(clients, M{"id": dexPagesClientID, "name": dexPagesClientID, "secret": d.secret, "public": true})
 	for _, u := range dexShared.users {
 		people = append(people, M{"userID": u.id, "email": u.email, "name": u.name, "username": u.id, "emailVerified": u.verified, "hash": string(hash)})
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,15 @@ func (p *Page) load(step chromedp.Action[chromedp.Void]) int {
 		return 0
 	}
 	return int(response.Status)
+}
+
+// Load runs an expression that leads to another page, as another site's own script would, and waits for that.
+func (p *Page) Load(expression string) int {
+	p.t.Helper()
+	return p.load(func(context.Context, *chromedp.Target) (nothing chromedp.Void, err error) {
+		Evaluate[bool](p, "("+expression+", true)")
+		return nothing, nil
+	})
 }
 
 // find waits for the only control, of one of the roles, that has the name.
@@ -224,6 +234,49 @@ func (p *Page) WantText(want string) {
 			p.t.Fatalf("the page does not say %q\n%s", want, p.state())
 		}
 	}
+}
+
+// WantFrame fails the test unless the frame of the name has a document that says a text; it waits for it. The frame may be of no origin.
+func (p *Page) WantFrame(name, want string) {
+	p.t.Helper()
+	said := ""
+	for deadline := time.Now().Add(limit); !strings.Contains(said, want); {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the frame %s does not say %q, but %q\n%s", name, want, said, p.state())
+		}
+		said = p.frameText(name)
+	}
+}
+
+// frameText reads a frame's document from outside, since its own policy lets nothing run in it.
+func (p *Page) frameText(name string) string {
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	document, err := chromedp.Call(ctx, dom.GetDocument, dom.GetDocumentParams{Depth: new(int64(-1)), Pierce: new(true)})
+	if err != nil {
+		return "" // the page is changing
+	}
+	frame := findNode(document.Root, func(n *cdp.Node) bool { return n.NodeName == "IFRAME" && slices.Contains(n.Attributes, name) })
+	var text strings.Builder
+	if frame != nil {
+		findNode(frame.ContentDocument, func(n *cdp.Node) bool {
+			text.WriteString(n.NodeValue + " ")
+			return false
+		})
+	}
+	return strings.Join(strings.Fields(text.String()), " ")
+}
+
+func findNode(n *cdp.Node, is func(*cdp.Node) bool) *cdp.Node {
+	if n == nil || is(n) {
+		return n
+	}
+	for _, child := range append(n.Children, n.ContentDocument) {
+		if found := findNode(child, is); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // AddAuthenticator gives the page an authenticator as a laptop has, with passkeys of its own and a user who agrees to everything.

@@ -199,7 +199,7 @@ func (v *visit) previewDraft() error {
 }
 
 func (v *visit) previewFrame(message auth.Message, err error) error {
-	shown := messageFrame{Stylesheet: v.site.Asset("ui.css"), Message: message}
+	shown := messageFrame{Stylesheet: v.site.Asset("frame.css"), Message: message}
 	if err != nil {
 		web.SetError(v.r.Context(), err)
 		shown.Problem = problemOf(err, v.w.Header())

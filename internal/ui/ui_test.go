@@ -254,3 +254,17 @@ func TestStylesheetIsAlone(t *testing.T) {
 		t.Errorf("%d bytes", len(css))
 	}
 }
+
+// TestFrameHeaders: what others wrote does nothing but look as it says, in a frame of ours; its page stays strict.
+func TestFrameHeaders(t *testing.T) {
+	h := http.Header{}
+	site(t, "https://id.example.com").SetFrameHeaders(h)
+	want := "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'; base-uri 'none'; sandbox"
+	if got := h.Get("Content-Security-Policy"); got != want || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("%v", h)
+	}
+	around := Policy{Frames: true}.contentSecurityPolicy()
+	if !strings.Contains(around, "; frame-src 'self';") || strings.Contains(around, "unsafe") || strings.Contains(Policy{}.contentSecurityPolicy(), "frame-src") {
+		t.Errorf("%s", around)
+	}
+}
