@@ -134,7 +134,7 @@ func TestBrowserConsoleSettings(t *testing.T) {
 // setting gives a setting as the command line tells it.
 func (p project) setting(t *testing.T, key string) string {
 	t.Helper()
-	for _, s := range parseJSON(t, "project settings", []byte(p.srv.cli(t, "project", "settings", p.id, "--json"))).(M)["settings"].([]any) {
+	for _, s := range parseJSON(t, "project settings", []byte(p.srv.cli(t, "project", "settings", p.id, "--json"))).([]any) {
 		if s.(M)["key"] == key {
 			return text(t, s, "value")
 		}

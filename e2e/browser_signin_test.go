@@ -347,4 +347,8 @@ func TestBrowserConsoleSetUp(t *testing.T) {
 	page.Fill("Code from your authenticator app", app.code())
 	page.Follow("Confirm")
 	wantSignedIn(t, page, project{srv: s, id: "console"}, a.email)
+	page.Visit("/console/account/factors") // operators have their own pages, too
+	page.WantHeading("Second factor")
+	page.Check()
+	page.Screenshot("console-account")
 }

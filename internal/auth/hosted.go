@@ -2,10 +2,13 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/doorward/doorward/internal/token"
 )
 
 // PageSignIn is the project's sign-in page, under the public URL and the project's id.
@@ -71,3 +74,32 @@ func (s *Service) PendingSignIn(ctx context.Context, c Caller, credential string
 
 // Refusal gives where the browser is sent that does not sign in (RFC 6749 section 4.1.2.1).
 func (r AppRequest) Refusal() string { return r.answer(url.Values{"error": {"access_denied"}}) }
+
+// EndReplaced ends the session of a browser token that the sign-in of the caller has replaced in the same browser: nobody has the token any more. What the session began
+// stays, unlike at a sign-out.
+func (s *Service) EndReplaced(ctx context.Context, c Caller, browserToken string) error {
+	if _, _, err := c.requireUser(); err != nil {
+		return err
+	}
+	row, err := s.store.GetBrowserToken(ctx, c.Project.ID, token.Hash(browserToken))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("browser token: %w", err)
+	}
+	err = s.store.Update(ctx, func(tx Tx) error {
+		session, err := tx.GetSession(ctx, row.Project, row.Session)
+		if err != nil || !session.RevokedAt.IsZero() {
+			return err
+		}
+		if err := tx.RevokeSession(ctx, row.Project, row.Session, s.now()); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, c, EventSessionRevoked, OutcomeAllowed, session.User, "session", string(row.Session), "sessions", "replaced")
+	})
+	if errors.Is(err, ErrNotFound) { // it went by itself
+		return nil
+	}
+	return err
+}

@@ -56,6 +56,7 @@ func (v *visit) imports() error {
 
 // uploadUsers stores a file of users while it arrives. Its dry run is made in the background.
 func (v *visit) uploadUsers() error {
+	v.allow(uploadTime)
 	format := v.field("format")
 	if !slices.Contains([]string{userfile.FormatDoorward, userfile.FormatFirebase, userfile.FormatCSV}, format) {
 		return badField("format", "choose what the file is")
@@ -70,7 +71,6 @@ func (v *visit) uploadUsers() error {
 	if v.file == nil {
 		return badField("file", "choose a file")
 	}
-	v.allow(uploadTime)
 	i, err := v.Admin.ReceiveImport(v.r.Context(), v.caller, v.file.Name, userfile.Read(v.file, format, config))
 	var plumbing *web.Error
 	if errors.As(err, &plumbing) && plumbing.Status == http.StatusRequestEntityTooLarge {

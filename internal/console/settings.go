@@ -2,6 +2,7 @@ package console
 
 import (
 	"html/template"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,7 +18,8 @@ func settingsPages() []page {
 			"renamed": "The name is changed.", "preset": "The preset is applied.", "unchanged": "Nothing was to be changed.",
 		}},
 		{path: "/projects/{project}/settings/{group}", room: roomSettings, show: (*visit).settingGroup, forms: map[string]func(*visit) error{"save": (*visit).saveSettings},
-			rules: ui.FormRules{MaxBytes: 256 << 10}, notices: map[string]string{"saved": "The settings are saved.", "unchanged": "Nothing was to be changed."}},
+			rules: ui.FormRules{MaxBytes: 64 << 10}, notices: map[string]string{"saved": "The settings are saved.", "unchanged": "Nothing was to be changed."}},
+		{path: "/projects/{project}/logo", room: roomSettings, show: (*visit).logo, forms: map[string]func(*visit) error{"upload": (*visit).uploadLogo}, upload: 1 << 20},
 		{path: "/projects/{project}/preset", room: roomSettings, show: (*visit).presetDiff, forms: map[string]func(*visit) error{"apply": (*visit).applyPreset}},
 	}
 }
@@ -86,7 +88,7 @@ func (v *visit) settingField(s auth.Setting, secretSet bool) settingField {
 	if s.Secret() {
 		field.Now, field.Own = "", secretSet
 	}
-	if !field.WriteOnly() {
+	if s.Type != "image" {
 		field.Typed = field.Now
 	}
 	if v.problem == nil || !v.touched(field) {
@@ -107,11 +109,13 @@ func (v *visit) settingField(s auth.Setting, secretSet bool) settingField {
 // touched tells whether the form has something else for the setting than it had when it was made.
 func (v *visit) touched(field settingField) bool {
 	switch {
-	case field.Fixed || !v.fields.Has(field.Key):
+	case field.Fixed:
 		return false
 	case v.fields.Has(fieldReset + field.Key):
 		return true
-	case field.WriteOnly():
+	case !v.fields.Has(field.Key):
+		return false
+	case field.Secret():
 		return v.field(field.Key) != ""
 	}
 	return v.typedSetting(field.Key, field.Setting) != v.typedSetting(fieldWas+field.Key, field.Setting)
@@ -157,9 +161,6 @@ func (f settingField) Picture() template.URL {
 	}
 	return template.URL(f.Now) //nolint:gosec // see above
 }
-
-// WriteOnly tells whether the form does not show the value: because it is secret, or too long.
-func (f settingField) WriteOnly() bool { return f.Secret() || f.Type == "image" }
 
 // typedSetting is the text that a field of the form has for a setting, as the domain takes it.
 func (v *visit) typedSetting(name string, s auth.Setting) string {
@@ -211,7 +212,7 @@ func (v *visit) saveSettings() error {
 		case !v.touched(field):
 		case v.fields.Has(fieldReset + field.Key):
 			change.Reset = append(change.Reset, field.Key)
-		case !field.WriteOnly() && v.typedSetting(fieldWas+field.Key, field.Setting) != normalized(field.Now, field.Setting):
+		case !field.Secret() && v.typedSetting(fieldWas+field.Key, field.Setting) != normalized(field.Now, field.Setting):
 			return &auth.Error{Code: auth.CodeConflict, Field: field.Key, Message: "somebody else changed " + field.Key + " since the page was opened, so nothing was saved; send the form again where yours is right"}
 		default:
 			change.Set[field.Key] = typed
@@ -225,6 +226,43 @@ func (v *visit) saveSettings() error {
 		return err
 	}
 	return v.back(here, "saved")
+}
+
+// logo shows the project's logo, and takes another one.
+func (v *visit) logo() error {
+	groups, err := v.settingGroups()
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		for _, field := range g.Fields {
+			if field.Type == "image" {
+				return v.render("logo", "Logo", struct {
+					settingField
+					Back string
+				}{field, v.projectPath("settings", g.ID)})
+			}
+		}
+	}
+	return &auth.Error{Code: auth.CodeNotFound, Message: "there is no such setting"}
+}
+
+func (v *visit) uploadLogo() error {
+	if v.file == nil {
+		return &auth.Error{Code: auth.CodeInvalidArgument, Field: "logo", Message: "choose a file"}
+	}
+	content, err := io.ReadAll(v.file)
+	if err != nil {
+		return err
+	}
+	picture, ok := auth.ImageURL(content)
+	if !ok {
+		return &auth.Error{Code: auth.CodeInvalidArgument, Field: "logo", Message: "this file is no picture in PNG, JPEG, WebP or SVG"}
+	}
+	if _, err := v.Admin.UpdateProject(v.r.Context(), v.caller, auth.ProjectChange{Set: map[string]string{"logo": picture}}); err != nil {
+		return err
+	}
+	return v.back(v.projectPath("settings", "pages"), "saved")
 }
 
 // wantUnchanged refuses what a page was made for before somebody else changed the project.

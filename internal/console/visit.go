@@ -88,6 +88,7 @@ func (v *visit) submit() error {
 	}
 	v.fields = fields
 	if err := do(v); err != nil {
+		v.file.Discard()
 		return v.again(err)
 	}
 	return nil

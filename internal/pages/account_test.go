@@ -21,7 +21,7 @@ import (
 
 func accountKeys() []string {
 	keys := []string{
-		"account.title", "account.signed-in", "account.sign-out", "account.sign-in", "account.cancel",
+		"account.title", "account.signed-in", "account.sign-out", "account.sign-in", "account.cancel", "account.console",
 		"account.profile.heading", "account.profile.fixed", "account.name.label", "account.picture.label", "account.picture.hint",
 		"account.email.label", "account.email.hint", "account.email.hint-now", "account.email.none", "account.email.confirmed", "account.email.unconfirmed",
 		"account.password.heading", "account.password.current", "account.password.none", "account.password.no-address",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
 )
 
@@ -67,8 +68,13 @@ func (a *account) writeSections(w http.ResponseWriter, status int, sections ...s
 	shown.Text = nil
 	signOut := a.formTo("/"+pageSignOut, ui.PurposeSignOut)
 	signOut.Button, signOut.Quiet = a.texts.get("account.sign-out"), true
+	who := row{Facts: []fact{{Label: a.texts.get("account.signed-in"), Value: nameOf(a.user)}}}
+	if a.project.ID == auth.ConsoleProject {
+		who.Parts = []part{{Away: []away{{URL: template.URL(a.address("", nil)), Label: a.texts.get("account.console")}}}}
+	}
+	who.Parts = append(who.Parts, part{Form: signOut})
 	shown.Account = &accountView{
-		User:      row{Facts: []fact{{Label: a.texts.get("account.signed-in"), Value: nameOf(a.user)}}, Parts: []part{{Form: signOut}}},
+		User:      who,
 		TabsLabel: a.texts.get("account.title"), Tabs: a.tabLinks(), Notice: a.notice(), Sections: sections,
 	}
 	if a.problem.text != "" && !slices.ContainsFunc(sections, section.tells) {

@@ -274,11 +274,9 @@ func (v *visit) finish(w http.ResponseWriter, r *http.Request, tokens auth.Token
 	project := string(v.project.ID)
 	switch {
 	case tokens.BrowserToken != "":
-		v.site.SetSession(w, project, tokens.BrowserToken, v.sessionAge())
-		v.site.ClearStep(w, project, stepSecond)
-		c, err := v.service.AuthenticateBrowser(r.Context(), v.pageCaller(r), tokens.BrowserToken)
+		c, err := v.begin(w, r, tokens.BrowserToken)
 		if err != nil {
-			return auth.AfterCommit(err)
+			return err
 		}
 		return v.arrive(w, r, c, d)
 	case tokens.PendingCredential != "":
@@ -289,6 +287,23 @@ func (v *visit) finish(w http.ResponseWriter, r *http.Request, tokens auth.Token
 		return seeOther(w, v.flowURL(pageSecond, d))
 	}
 	return seeOther(w, v.flowURL(pageSignUp, d, fieldSent, "1"))
+}
+
+// begin gives the browser the token of the session that has just begun, and ends the one that it had.
+func (v *visit) begin(w http.ResponseWriter, r *http.Request, token string) (auth.Caller, error) {
+	project := string(v.project.ID)
+	v.site.SetSession(w, project, token, v.sessionAge())
+	v.site.ClearStep(w, project, stepSecond)
+	c, err := v.service.AuthenticateBrowser(r.Context(), v.pageCaller(r), token)
+	if err != nil {
+		return c, auth.AfterCommit(err)
+	}
+	if before := v.site.Session(r, project); before != "" {
+		if err := v.service.EndReplaced(r.Context(), c, before); err != nil {
+			web.SetError(r.Context(), err) // for the log: the sign-in stands
+		}
+	}
+	return c, nil
 }
 
 // sessionAge is how long the browser keeps the cookie: as long as the session may last.

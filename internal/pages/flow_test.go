@@ -243,6 +243,10 @@ func TestSignInWithPassword(t *testing.T) {
 	if b.wantSession(c); b.session("acme") == first {
 		t.Error("a new sign-in keeps the cookie")
 	}
+	c.Browser = true
+	if _, err := s.service.AuthenticateBrowser(t.Context(), c, first); auth.CodeOf(err) != auth.CodeTokenInvalid {
+		t.Errorf("the session that nobody has the cookie of lives on: %v", err)
+	}
 }
 
 // TestSecondFactorOnPages: enrolment where it is required, then sign-ins with a code of the app and a recovery code.

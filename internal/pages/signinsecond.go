@@ -229,10 +229,11 @@ func (v *visit) confirmFactor(w http.ResponseWriter, r *http.Request, d destinat
 		return v.beginAnew(w, d)
 	}
 	token := enrolled.Tokens.BrowserToken
-	v.site.SetSession(w, string(v.project.ID), token, v.sessionAge())
-	v.site.ClearStep(w, string(v.project.ID), stepSecond)
 	if len(enrolled.RecoveryCodes) == 0 {
 		return v.finish(w, r, *enrolled.Tokens, d)
+	}
+	if _, err := v.begin(w, r, token); err != nil {
+		return err
 	}
 	return v.writeFlow(w, http.StatusOK, d, v.codesView(token, enrolled.RecoveryCodes, d))
 }

@@ -18,7 +18,18 @@ const maxUploadFields = 20
 type Upload struct {
 	io.Reader
 	Name string // as the browser says, without folders; not to be trusted
+	body io.Reader
 }
+
+// Discard reads on to the end of what the browser sends, within bounds: one that still sends when the answer comes shows a broken connection instead of it. A nil upload is done.
+func (u *Upload) Discard() {
+	if u != nil {
+		_, _ = io.Copy(io.Discard, u.body)
+	}
+}
+
+// discardFactor is how many times the size of the largest file is read of a request at most.
+const discardFactor = 5
 
 // ReadUpload reads a multipart/form-data body (RFC 7578) whose last part is one file of at most maxFile bytes; the fields before it are bounded and read as strictly as
 // ReadForm's. Where no file was chosen, the upload is nil. Reading it fails with a *web.Error of status 413 where it is too long. Errors are *web.Error.
@@ -27,7 +38,8 @@ func ReadUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (url.Valu
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, nil, &web.Error{Status: http.StatusUnsupportedMediaType, Detail: "The body is no form with a file"}
 	}
-	parts := multipart.NewReader(http.MaxBytesReader(w, r.Body, maxFile+2*maxForm), params["boundary"])
+	body := http.MaxBytesReader(w, r.Body, discardFactor*maxFile+2*maxForm)
+	parts := multipart.NewReader(body, params["boundary"])
 	fields, left := url.Values{}, maxForm
 	for range maxUploadFields {
 		part, err := parts.NextPart()
@@ -39,7 +51,7 @@ func ReadUpload(w http.ResponseWriter, r *http.Request, maxFile int64) (url.Valu
 		}
 		name := part.FormName()
 		if part.FileName() != "" {
-			return fields, &Upload{&fileReader{part, maxFile}, part.FileName()}, nil
+			return fields, &Upload{&fileReader{part, maxFile}, part.FileName(), body}, nil
 		}
 		value, err := io.ReadAll(io.LimitReader(part, int64(left)+1))
 		if err != nil {
