@@ -63,6 +63,7 @@ func TestBrowserConsoleMail(t *testing.T) {
 		for language, words := range map[string][2]string{"de": {"Neues Passwort", "Guten Tag"}, "fr": {"Nouveau mot de passe", "Bonjour"}} {
 			page.Visit(room + "/templates/reset-password/" + language)
 			page.WantHeading("reset-password in " + language)
+			page.Follow("Begin with the built-in template")
 			page.Fill("HTML", "<p>\n{{.Nothing}}</p>")
 			if status := page.Follow("Save"); status != 422 {
 				t.Errorf("a broken template: status %d", status)
@@ -75,9 +76,9 @@ func TestBrowserConsoleMail(t *testing.T) {
 			page.Fill("Subject", words[0]+" {{.ExpiresIn}}") // the preview follows what is typed
 			page.WantFrame("preview", words[0]+" 1 ")
 			page.Check()
-			page.Screenshot("console-mail-template-" + language)
 			page.Follow("Save")
 			page.WantText("The template was saved.")
+			page.Screenshot("console-mail-template-" + language)
 			page.Follow("Send me a test")
 			page.WantText("A test was queued")
 		}

@@ -29,7 +29,9 @@ func (s *Service) WaysIn(ctx context.Context, c Caller) ([]WayIn, error) {
 		return nil, err
 	}
 	for _, i := range identities { // also at one that the project has no longer
-		usable[i.ProviderID] = usable[i.ProviderID]
+		if _, known := usable[i.ProviderID]; !known {
+			usable[i.ProviderID] = false
+		}
 	}
 	ways := make([]WayIn, 0, len(usable))
 	for id, enabled := range usable {

@@ -20,9 +20,10 @@ type Options struct {
 	// Caller gives who calls about the project, which may be nil, with address, request id, user agent and languages filled in.
 	Caller func(*http.Request, *auth.Project) auth.Caller
 	Docs   APIDocs
-	// Links gives the http and https links of a mail, and MailLanguages those that its templates are there in.
+	// Links gives the http and https links of a mail, MailLanguages those that its built-in templates are there in, and BuiltInMail one of these to begin with.
 	Links         func(auth.Message) []string
 	MailLanguages []string
+	BuiltInMail   func(auth.MailKind, string) (auth.MailTemplate, error)
 }
 
 // Console is the operators' console. It is safe for concurrent use.

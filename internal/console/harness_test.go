@@ -47,7 +47,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) options(publicURL *url.URL) Options {
-	return Options{Admin: r.admin, PublicURL: publicURL, Caller: testCaller, Docs: testDocs, Links: mail.Links, MailLanguages: mail.Languages()}
+	return Options{Admin: r.admin, PublicURL: publicURL, Caller: testCaller, Docs: testDocs, Links: mail.Links, MailLanguages: mail.Languages(), BuiltInMail: mail.BuiltIn}
 }
 
 // routerOf serves a console behind a router whose own errors are no HTML, and never a page's.

@@ -83,6 +83,8 @@ func TestConsoleTemplates(t *testing.T) {
 	r.post(list, "open", "kind", "invite", "language", "no tag!").wantPage(422, "BCP 47")
 	r.post(list, "open", "kind", "invite", "language", "pt-BR").wantBack(list + "/invite/pt-BR")
 	r.get(list + "/nothing/de").wantPage(404)
+	r.get(page+"?from=built-in").wantPage(200, "Sie wurden zu {{.ProjectName}} eingeladen")
+	r.get(list + "/invite/no%20language?from=built-in").wantPage(422)
 	r.get(page).wantPage(200, "Built in", "{{.Link}}", "Send me a test")
 
 	for wrong, field := range map[string]string{"{{.Secret}}": "html", "": "subject"} {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
@@ -310,20 +311,30 @@ func (v *visit) tryProvider() error {
 	return v.render("provider_go", "On the way to "+kind.Name, target)
 }
 
-// trialAsGet turns an answer that a provider's page posts (OAuth 2.0 Form Post Response Mode, as Apple answers) into one that comes with the operator's cookie, which
-// other sites' forms do not. It does nothing else.
+// stepTrial is the cookie that holds what a provider answered, until the next request takes it.
+const stepTrial = "trial"
+
+// trialAsGet takes an answer that a provider's page posts (OAuth 2.0 Form Post Response Mode, as Apple answers), which comes without the operator's cookie.
 func (v *visit) trialAsGet() error {
 	fields, err := ui.ReadForm(v.w, v.r, ui.FormRules{})
 	if err != nil {
 		return err
 	}
-	query := "?"
+	return v.keepTrialAnswer(fields)
+}
+
+// keepTrialAnswer takes an answer out of the address, and so out of the browser's history (P40), and has the browser come again with it and with its session.
+func (v *visit) keepTrialAnswer(answer url.Values) error {
+	kept := url.Values{}
 	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
-		if fields.Has(name) {
-			query += name + "=" + url.QueryEscape(fields.Get(name)) + "&"
+		if value := answer.Get(name); value != "" && len(answer[name]) == 1 && ui.IsText(value) {
+			kept.Set(name, value)
 		}
 	}
-	v.w.Header().Set("Location", v.site.Path(v.r.URL.EscapedPath())+strings.TrimRight(query, "&?"))
+	if !v.site.SetStep(v.w, string(auth.ConsoleProject), stepTrial, kept.Encode(), time.Minute) {
+		return &web.Error{Status: http.StatusBadRequest, Detail: "The provider's answer is too long"}
+	}
+	v.w.Header().Set("Location", v.site.Path(v.r.URL.EscapedPath()))
 	v.w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
@@ -341,8 +352,16 @@ type claim struct{ Name, Value string }
 
 // finishTrial shows what the provider said, and what it would have led to.
 func (v *visit) finishTrial() error {
+	if v.r.URL.RawQuery != "" {
+		return v.keepTrialAnswer(v.r.URL.Query())
+	}
+	answer, err := url.ParseQuery(v.site.Step(v.r, string(auth.ConsoleProject), stepTrial))
+	if err != nil {
+		return &web.Error{Status: http.StatusBadRequest, Detail: "The provider's answer is malformed"}
+	}
+	v.site.ClearStep(v.w, string(auth.ConsoleProject), stepTrial)
 	trial, err := v.Admin.FinishProviderTrial(v.r.Context(), v.caller, v.session, auth.TrialAnswer{
-		State: v.query("state"), Code: v.query("code"), Issuer: v.query("iss"), Error: v.query("error"), ErrorDescription: v.query("error_description"),
+		State: answer.Get("state"), Code: answer.Get("code"), Issuer: answer.Get("iss"), Error: answer.Get("error"), ErrorDescription: answer.Get("error_description"),
 	})
 	shown := trialPage{ProviderTrial: trial}
 	shown.Kind, _ = kindOf(trial.ProviderID)
@@ -363,8 +382,8 @@ func (v *visit) finishTrial() error {
 
 // trialOutcome says what a sign-in would have done.
 func trialOutcome(t auth.ProviderTrial) (text string, good bool) {
-	if t.User.Disabled {
-		return "The account is disabled, so nobody would be signed in.", false
+	if (t.Decision == "sign_in" || t.Decision == "link") && t.User.Blocked() {
+		return "The user may not sign in now: the account is disabled, or waits for its invitation or for its email address to be proven.", false
 	}
 	switch t.Decision {
 	case "sign_in":
@@ -380,7 +399,7 @@ func trialOutcome(t auth.ProviderTrial) (text string, good bool) {
 	case "refuse":
 		return "Nobody has this account, and sign-up is closed here: nobody would be signed in.", false
 	}
-	return fmt.Sprintf("It would come to %s.", t.Decision), false
+	return "It would come to: " + t.Decision + ".", false
 }
 
 // claimText writes a claim as JSON, and text as it is.

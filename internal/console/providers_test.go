@@ -116,14 +116,18 @@ func TestConsoleProviderTrial(t *testing.T) {
 		}
 		return mustParse(t, r.idp.begun.RedirectURI).Path + "?state=" + r.idp.begun.State
 	}
+	come := func(back string) *answer { // as the browser does, which keeps the answer in a cookie
+		t.Helper()
+		return r.withStep(r.get(back).wantBack("/console/projects/acme/provider-callback"))
+	}
 	back := begin()
-	a := r.get(back+"&code=ann").wantPage(200, "What came back from Google", "a new user would be made", "sub-1", "ann@example.com Verified", `["staff"]`, "<script>alert(1)</script>", "said <b>")
+	a := come(back+"&code=ann").wantPage(200, "What came back from Google", "a new user would be made", "sub-1", "ann@example.com Verified", `["staff"]`, "<script>alert(1)</script>", "said <b>")
 	if strings.Contains(a.Body.String(), "<script>") {
 		t.Error("a claim is not escaped")
 	}
-	r.get(back+"&code=ann").wantPage(422, "was used already")
-	r.get(begin()+"&error=access_denied").wantPage(422, "access_denied")
-	r.get(begin()+"&code=nobody").wantPage(422, "named no subject", "said <b>")
+	come(back+"&code=ann").wantPage(422, "was used already")
+	come(begin()+"&error=access_denied").wantPage(422, "access_denied")
+	come(begin()+"&code=nobody").wantPage(422, "named no subject", "said <b>")
 	r.get("/console/projects/acme/provider-callback").wantPage(422)
 	users, err := r.admin.SearchUsers(t.Context(), acme, auth.UserSearch{Limit: 10})
 	r.must(err)
@@ -132,14 +136,29 @@ func TestConsoleProviderTrial(t *testing.T) {
 	}
 
 	// What Apple posts comes without the operator's cookie, and is asked for again with it.
-	back = begin()
+	begin()
 	form := url.Values{"state": {r.idp.begun.State}, "code": {"ann"}, "user": {"{}"}}
 	req := httptest.NewRequest(http.MethodPost, "/console/projects/acme/provider-callback", strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
 	session := r.session
 	r.session = ""
-	posted := r.do(req).wantBack("/console/projects/acme/provider-callback?state=")
+	posted := r.do(req).wantBack("/console/projects/acme/provider-callback")
 	r.session = session
-	r.get(posted.Header().Get("Location")).wantPage(200, "What came back from Google")
+	r.withStep(posted).wantPage(200, "What came back from Google")
+	r.get("/console/projects/acme/provider-callback?code="+strings.Repeat("x", 4000)).wantPage(400, "too long")
+}
+
+// withStep follows a redirect with the cookie that came with it, whose address tells nothing.
+func (r *rig) withStep(a *answer) *answer {
+	r.t.Helper()
+	target := a.Header().Get("Location")
+	if strings.Contains(target, "?") {
+		r.t.Errorf("the answer is in the address %s", target)
+	}
+	req := httptest.NewRequest(http.MethodGet, target, nil)
+	for _, cookie := range a.Result().Cookies() {
+		req.AddCookie(cookie)
+	}
+	return r.do(req)
 }

@@ -137,6 +137,11 @@ func (v *visit) template() error {
 	if i := slices.IndexFunc(own, func(t auth.MailTemplate) bool { return t.Kind == kind && t.Language == language }); i >= 0 {
 		shown.Own, shown.Template = true, own[i]
 	}
+	if v.query("from") == "built-in" {
+		if shown.Template, err = v.BuiltInMail(kind, language); err != nil {
+			return &auth.Error{Code: auth.CodeInvalidArgument, Field: "language", Message: "the language is a BCP 47 tag such as en or pt-BR"}
+		}
+	}
 	return v.render("template", string(kind)+" in "+language, shown)
 }
 

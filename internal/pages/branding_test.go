@@ -18,7 +18,7 @@ func TestBranding(t *testing.T) {
 	c := s.project(t, "acme", "Acme", "accentColor", "#7c2d12", "logo", logoURL)
 	s.project(t, "plain", "Plain")
 	page := s.get(t, "/acme/reset-password?oobCode=x&uid=y")
-	src, theme := attribute(page.all("img")[0], "src"), attribute(page.all("link")[1], "href")
+	src, theme := attribute(page.all("img")[0], "src"), attribute(page.files()[1], "href")
 
 	picture := s.get(t, src)
 	if picture.status != 200 || picture.body != logo || picture.header.Get("Content-Type") != "image/svg+xml" || picture.header.Get("X-Content-Type-Options") != "nosniff" {
@@ -40,7 +40,7 @@ func TestBranding(t *testing.T) {
 		t.Fatal(err)
 	}
 	page = s.get(t, "/acme/reset-password?oobCode=x&uid=y")
-	if len(page.all("img")) != 0 || attribute(page.all("link")[1], "href") == theme {
+	if len(page.all("img")) != 0 || attribute(page.files()[1], "href") == theme {
 		t.Error("the page keeps the look of before")
 	}
 	for _, gone := range []string{src, theme, "/plain/theme/x.css", "/plain/logo/x.png", "/nobody/theme/x.css", "/acme/theme/.css", "/plain/logo/.png"} {
@@ -48,7 +48,7 @@ func TestBranding(t *testing.T) {
 			t.Errorf("%s: %d", gone, got.status)
 		}
 	}
-	if links := s.get(t, "/plain/reset-password?oobCode=x&uid=y").all("link"); len(links) != 2 {
+	if links := s.get(t, "/plain/reset-password?oobCode=x&uid=y").files(); len(links) != 2 {
 		t.Errorf("a plain project's page has %d links to files", len(links))
 	}
 }

@@ -33,6 +33,14 @@ type destination struct {
 
 // destinationOf reads and checks where a sign-in leads to. Where an app's request is not in order nobody is sent to its callback (P13).
 func (v *visit) destinationOf(r *http.Request, fields url.Values) (destination, error) {
+	d, err := v.checkDestination(r, fields)
+	if err == nil {
+		v.to = &d
+	}
+	return d, err
+}
+
+func (v *visit) checkDestination(r *http.Request, fields url.Values) (destination, error) {
 	asked := false
 	for _, name := range destinationFields {
 		if len(fields[name]) > 1 || !ui.IsText(fields.Get(name)) {

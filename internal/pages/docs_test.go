@@ -55,7 +55,7 @@ func TestDocsPage(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for _, link := range page.all("link") {
+	for _, link := range page.files() {
 		sheet := s.get(t, strings.TrimPrefix(attribute(link, "href"), publicURL))
 		if sheet.status != http.StatusOK || !strings.HasPrefix(sheet.header.Get("Content-Type"), "text/css") || sheet.body != string(apidocs.Styles) {
 			t.Errorf("stylesheet %s: %d", attribute(link, "href"), sheet.status)

@@ -99,7 +99,8 @@ var answers = map[auth.Code]answer{
 
 // answerTo finds how err is shown, and sets the headers that go with it. What is unknown is internal (P46).
 func answerTo(err error, h http.Header) answer {
-	if own, ok := err.(told); ok {
+	var own told
+	if errors.As(err, &own) {
 		return own.as
 	}
 	var plumbing *web.Error

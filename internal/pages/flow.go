@@ -224,8 +224,15 @@ func (v *visit) readForm(w http.ResponseWriter, r *http.Request, name, secret st
 		return nil, destination{}, err
 	}
 	d, err := v.destinationOf(r, fields)
+	if err != nil {
+		return nil, d, err
+	}
 	v.reopen = d.values()
-	return fields, d, err
+	switch name {
+	case pageContinue, pagePasskey, pageProvider: // forms of the sign-in page
+		v.reopenPath = v.flowPath(pageSignIn)
+	}
+	return fields, d, nil
 }
 
 // readAnonymous is readForm before anybody is signed in.

@@ -23,7 +23,7 @@ var flowKeys = []string{
 	"flow.sign-in", "flow.forgot", "flow.sign-up", "flow.name", "flow.name.hint", "flow.passkey.trouble", "flow.passkey.script",
 	"sign-in.title", "sign-in.button", "sign-in.passkey", "sign-in.provider", "sign-in.none", "sign-in.says.begin-anew", "sign-in.says.signed-out", "sign-in.says.gave-up",
 	"sign-in.says.confirm", "sign-in/continue.title", "sign-in/continue.button", "sign-in/continue.other", "sign-in/second-factor.title", "sign-in/second-factor.text",
-	"sign-in/second-factor.passkey", "sign-in/enroll.title", "sign-in/enroll.text", "sign-in/enroll.app", "sign-in/enroll.passkey", "sign-in/enroll.app.title",
+	"sign-in/second-factor.passkey", "sign-in/second-factor.elsewhere", "sign-in/enroll.title", "sign-in/enroll.text", "sign-in/enroll.app", "sign-in/enroll.passkey", "sign-in/enroll.app.title",
 	"sign-in/enroll.app.text", "sign-in/enroll.app.again", "sign-in/enroll.app.qr", "sign-in/enroll.app.secret", "sign-in/enroll.anew", "sign-in/codes.title",
 	"sign-in/codes.text", "sign-in/codes.label", "sign-in/codes.button", "sign-in/provider.title", "sign-in/provider.text", "sign-in/provider.button", "sign-up.title",
 	"sign-up.button", "sign-up.password", "sign-up.have", "sign-up.done.title", "sign-up.done.text", "forgot-password.title", "forgot-password.text",
@@ -329,4 +329,90 @@ func TestConsoleSignIn(t *testing.T) {
 		t.Errorf("led to %s", b.path)
 	}
 	s.tab(t).visit("/console/sign-in?callBackUri=http://localhost:3000/&codeChallengeMethod=S256&codeChallenge="+strings.Repeat("A", 43)).want(400, "error.app.title")
+}
+
+// wellMade checks a page's markup: one heading, ids once, labels and descriptions that are there, and nothing of another site or in the page that runs.
+func (b *tab) wellMade() {
+	b.Helper()
+	if len(b.at.all("h1")) != 1 || len(b.at.all("style"))+len(b.at.all("iframe")) > 0 {
+		b.Errorf("%s: headings, or elements that should not be", b.at.heading())
+	}
+	ids := map[string]bool{}
+	for node := range b.at.root.Descendants() {
+		if id := attribute(node, "id"); id != "" {
+			if ids[id] {
+				b.Errorf("%s: id %s is there twice", b.at.heading(), id)
+			}
+			ids[id] = true
+		}
+	}
+	for node := range b.at.root.Descendants() {
+		for _, id := range strings.Fields(attribute(node, "aria-describedby")) {
+			if !ids[id] {
+				b.Errorf("%s: described by nothing: %s", b.at.heading(), id)
+			}
+		}
+		if (node.Data == "input" && attribute(node, "type") != "hidden" || node.Data == "textarea") && !labelled(b.at, attribute(node, "id")) {
+			b.Errorf("%s: an input without label", b.at.heading())
+		}
+		if node.Data == "input" && attribute(node, "type") == "password" && attribute(node, "value") != "" {
+			b.Errorf("%s: a password is sent back", b.at.heading())
+		}
+		if node.Data == "script" && (attribute(node, "type") != "module" || !strings.HasPrefix(attribute(node, "src"), "/assets/") || textOf(node) != "") {
+			b.Errorf("%s: a script", b.at.heading())
+		}
+		for _, a := range node.Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				b.Errorf("%s: attribute %s", b.at.heading(), a.Key)
+			}
+		}
+	}
+}
+
+// TestFlowPagesAreWellMade: their markup and headers are those of every page, and no language of theirs leads nowhere.
+func TestFlowPagesAreWellMade(t *testing.T) {
+	s := newServer(t)
+	s.signUp(t, s.project(t, "acme", "Acme <b>&amp;", "callbackURLs", appCallback, "secondFactor", "required"))
+	b := s.tab(t)
+	check := func(languages bool) {
+		t.Helper()
+		b.wellMade()
+		h := b.at.header
+		if h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
+			strings.Contains(h.Get("Content-Security-Policy"), "unsafe") || b.at.status == http.StatusOK && !strings.Contains(h.Get("Content-Security-Policy"), "form-action 'self' https://app.example.com;") {
+			t.Errorf("%s: headers %v", b.at.heading(), h)
+		}
+		to := b.at.switchTo("de")
+		if (to != "") != languages {
+			t.Errorf("%s: languages %q", b.at.heading(), to)
+		}
+		if to != "" && s.do(t, httpGet(to)).status >= 404 {
+			t.Errorf("%s: German leads to %s", b.at.heading(), to)
+		}
+	}
+	for _, page := range []string{"sign-in", "sign-up", "forgot-password"} {
+		b.visit("/acme/" + page + appQuery())
+		check(true)
+		button := map[string]string{"sign-in": "Sign in", "sign-up": "Create the account", "forgot-password": "Send the link"}[page]
+		b.press(button, "email", "<script>x")
+		check(true)
+	}
+	b.visit("/acme/sign-in" + appQuery()).press("Sign in with a passkey")
+	check(true)
+	b.visit("/acme/sign-in"+appQuery()).press("Sign in", "email", string(testEmail), "password", testPassword).want(200, "sign-in/enroll.title")
+	check(true)
+	b.press("Set up an authenticator app").want(200, "sign-in/enroll.app.title")
+	check(true)
+	secret := b.shownSecret()
+	b.press("Confirm", "code", "000000")
+	check(true)
+	b.press("Confirm", "code", s.totpCode(t, secret)).want(200, "sign-in/codes.title")
+	check(false)
+	b.visit("/acme/sign-in" + appQuery())
+	check(true)
+	s.now = s.now.Add(time.Minute)
+	b.follow("Use another account").press("Sign in", "email", string(testEmail), "password", testPassword).want(200, "sign-in/second-factor.title")
+	check(true)
+	b.press("Sign in with the recovery code", "recoveryCode", "x")
+	check(true)
 }

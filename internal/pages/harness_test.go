@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,11 @@ func (a answered) all(element string) (nodes []*html.Node) {
 		}
 	}
 	return nodes
+}
+
+// files are the page's links to stylesheets and pictures; one other link is to a place in the page itself.
+func (a answered) files() []*html.Node {
+	return slices.DeleteFunc(a.all("link"), func(link *html.Node) bool { return attribute(link, "rel") == "expect" })
 }
 
 func (a answered) heading() string {

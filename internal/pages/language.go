@@ -23,12 +23,17 @@ func (v *visit) chooseLanguage(lang string) {
 
 // languageLinks are those of a page that can be opened again in another language: one that a link leads to, or its form after a try.
 func (v *visit) languageLinks(form *formView) []languageLink {
-	query := url.Values{}
+	query, path := url.Values{}, v.request.URL.EscapedPath()
 	switch {
+	case v.page.name == pageCallback: // a provider's answer is taken once
+		return nil
 	case v.request.Method != http.MethodPost:
 		query = v.request.URL.Query()
 	case v.reopen != nil:
 		query = v.reopen
+		if v.reopenPath != "" {
+			path = v.reopenPath
+		}
 	case form != nil && form.Code != "":
 		query.Set(fieldCode, form.Code)
 		query.Set(fieldUser, form.User)
@@ -38,8 +43,7 @@ func (v *visit) languageLinks(form *formView) []languageLink {
 	links := make([]languageLink, 0, len(languages))
 	for _, lang := range languages {
 		query.Set(fieldLanguage, lang)
-		path := v.site.Path(v.request.URL.EscapedPath())
-		links = append(links, languageLink{lang, textsByLanguage[lang].get("language.name"), path + "?" + query.Encode(), lang == v.texts.lang})
+		links = append(links, languageLink{lang, textsByLanguage[lang].get("language.name"), v.site.Path(path) + "?" + query.Encode(), lang == v.texts.lang})
 	}
 	return links
 }

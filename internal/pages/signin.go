@@ -2,7 +2,6 @@ package pages
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -230,14 +229,8 @@ func (v *visit) flowWayOut() []part {
 		return nil
 	}
 	d := destination{next: v.localPath("")}
-	fields := url.Values{}
-	if v.request.Method != http.MethodPost {
-		fields = v.request.URL.Query()
-	} else if v.reopen != nil {
-		fields = v.reopen
-	}
-	if known, err := v.destinationOf(v.request, fields); err == nil {
-		d = known
+	if v.to != nil {
+		d = *v.to
 	}
 	links := []away{{URL: v.flowURL(pageSignIn, d, fieldAgain, "1"), Label: v.texts.get("flow.sign-in")}}
 	return []part{{Away: append(links, v.goBack(d)...)}}

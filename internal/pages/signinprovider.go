@@ -91,7 +91,6 @@ func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v.reopen = d.values()
 	answer := r.URL.Query()
 	for _, values := range answer {
 		if len(values) != 1 || !ui.IsText(values[0]) {

@@ -64,7 +64,11 @@ func (v *visit) secondView(w http.ResponseWriter, r *http.Request, d destination
 		f.Button = v.texts.get("flow.confirm")
 		shown.Parts = append(shown.Parts, part{Form: f})
 	}
-	if has(auth.FactorPasskey) && v.service.PasskeysOnPages(v.project) {
+	switch {
+	case !has(auth.FactorPasskey):
+	case !v.service.PasskeysOnPages(v.project):
+		shown.Parts = append(shown.Parts, part{Note: &note{"info", v.texts.get("sign-in/second-factor.elsewhere")}})
+	default:
 		f := v.newForm(pageSecond, secret, d)
 		f.Button, f.Quiet = v.texts.get("sign-in/second-factor.passkey"), len(shown.Parts) > 0
 		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "get", pageSecond)}, part{NoScript: v.texts.get("flow.passkey.script")})
@@ -93,8 +97,11 @@ func (v *visit) submitSecond(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	waiting, ok, err := v.pending(w, r, d)
-	if !ok {
+	switch {
+	case !ok:
 		return err
+	case waiting.EnrollmentRequired:
+		return seeOther(w, v.flowURL(pageEnroll, d))
 	}
 	proof := auth.SecondFactorProof{Code: fields.Get(fieldTyped), RecoveryCode: fields.Get(fieldRecovery), Credential: []byte(fields.Get(fieldCredential))}
 	tokens, err := v.service.CompleteSignIn(r.Context(), v.pageCaller(r), waiting.PendingCredential, proof)
@@ -235,6 +242,7 @@ func (v *visit) confirmFactor(w http.ResponseWriter, r *http.Request, d destinat
 	if _, err := v.begin(w, r, token); err != nil {
 		return err
 	}
+	v.reopen = nil // the codes are shown once, so nothing leads away from them but going on
 	return v.writeFlow(w, http.StatusOK, d, v.codesView(token, enrolled.RecoveryCodes, d))
 }
 

@@ -52,8 +52,11 @@ type visit struct {
 	form    form          // as submitted, or as the link fills it in
 
 	request  *http.Request
-	language string     // that the reader has chosen, or ""
-	reopen   url.Values // of the answer to a form: the query that its page can be opened again with; nil for none
+	language string // that the reader has chosen, or ""
+
+	to         *destination // of a flow page, once it is checked
+	reopen     url.Values   // of the answer to a form: the query that its page can be opened again with; nil for none
+	reopenPath string       // and the path, where it is not that of the form
 }
 
 // show answers GET and HEAD: the form, with what the link carried in hidden fields. It only reads (P8).

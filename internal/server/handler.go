@@ -25,7 +25,7 @@ func (s *Server) newHandler() http.Handler {
 	accounts := accountsapi.New(accountsapi.Options{Service: s.instance.Service, Hosts: hosts})
 	hosted := pages.New(pages.Options{Service: s.instance.Service, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, APIDocs: s.apiDocs()})
 	operators := console.New(console.Options{
-		Admin: s.instance.Admin, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, Docs: s.consoleDocs(), Links: mail.Links, MailLanguages: mail.Languages(),
+		Admin: s.instance.Admin, PublicURL: s.config.PublicURL, Caller: accountsapi.Caller, Docs: s.consoleDocs(), Links: mail.Links, MailLanguages: mail.Languages(), BuiltInMail: mail.BuiltIn,
 	})
 	admin := adminapi.New(adminapi.Options{Admin: s.instance.Admin, Links: mail.Links})
 
