@@ -136,7 +136,7 @@ func TestConsoleProviderTrial(t *testing.T) {
 	}
 
 	// What Apple posts comes without the operator's cookie, and is asked for again with it.
-	back = begin()
+	begin()
 	form := url.Values{"state": {r.idp.begun.State}, "code": {"ann"}, "user": {"{}"}}
 	req := httptest.NewRequest(http.MethodPost, "/console/projects/acme/provider-callback", strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
