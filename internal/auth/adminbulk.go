@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 )
 
@@ -103,7 +104,7 @@ func (a *Admin) bulkOne(ctx context.Context, id UserID, do func(UserID) error) *
 	if ctx.Err() != nil {
 		return &Error{Code: CodeUnavailable, Message: "the call ended before it was this user's turn", cause: ctx.Err()}
 	}
-	err := do(id)
+	err := caught(func() error { return do(id) })
 	if err == nil {
 		return nil
 	}
@@ -112,6 +113,16 @@ func (a *Admin) bulkOne(ctx context.Context, id UserID, do func(UserID) error) *
 		a.log.ErrorContext(ctx, "a change of many users failed for one", slog.String("uid", string(id)), slog.Any("error", err))
 	}
 	return refused
+}
+
+// caught makes an error of a panic, which outside of a request's own goroutine would end the process (P46). Of its value only the type is told: it may be a secret.
+func caught(do func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("panic with a value of type %T\n%s", value, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // bulkAction gives what is done to each. It fails with CodeInvalidArgument.

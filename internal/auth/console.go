@@ -20,7 +20,7 @@ const consoleName = "Doorward console"
 var fixedConsoleSettings = map[string]string{
 	"selfSignUp": "false", "invitePermission": "admin", "secondFactor": SecondFactorRequired, "passwordProvider": "true", "emailEnumerationProtection": "true",
 	"usersListPermission": "admin", "usersGetPermission": "author", "usersUpdatePermission": "author", "usersDeletePermission": "admin",
-	"passkeyRPID": "", "passkeyOrigins": "", "hostedPages": "true", "verifyEmailURL": "", "resetPasswordURL": "", "inviteURL": "", "formerIssuer": "",
+	"passkeyRPID": "", "passkeyOrigins": "", "hostedPages": "true", "apiDocs": "false", "verifyEmailURL": "", "resetPasswordURL": "", "inviteURL": "", "formerIssuer": "",
 }
 
 // firstConsoleSettings are what it begins with beside those; operators may change them.

@@ -92,7 +92,7 @@ func (s *Service) tellOldAddress(ctx context.Context, tx Tx, c Caller, old, u Us
 	if old.Email.IsZero() {
 		return nil
 	}
-	if !withWayBack {
+	if !withWayBack || old.Project == ConsoleProject { // as in tellOwner
 		return s.queueMail(ctx, tx, c, MailEmailChanged, old.Email, old, MailData{NewEmail: string(u.Email)})
 	}
 	p := c.Project

@@ -29,6 +29,9 @@ func (s *Service) sendPasswordReset(ctx context.Context, c Caller, email string)
 }
 
 func (s *Service) queueReset(ctx context.Context, tx Tx, c Caller, u User) error {
+	if u.InvitePending && u.Project == ConsoleProject && !c.IsAdmin() { // a new link would void the one that an operator handed on
+		return s.takeMailLimit(ctx, tx, c, u.Email)
+	}
 	if u.InvitePending { // a new password alone would not let the invitee in
 		_, err := s.queueInvite(ctx, tx, c, u)
 		return err
@@ -84,6 +87,7 @@ func (s *Service) resetPasswordWith(ctx context.Context, c Caller, found OOBCode
 	if err != nil {
 		return err
 	}
+	closed := false
 	err = s.commitMail(ctx, func(tx Tx) error {
 		u, err := s.useCode(ctx, tx, found)
 		if err != nil {
@@ -92,6 +96,9 @@ func (s *Service) resetPasswordWith(ctx context.Context, c Caller, found OOBCode
 		moved, err := s.giveBack(ctx, tx, c, u)
 		if err != nil {
 			return err
+		}
+		if closed = moved && !c.Project.Settings.SelfSignUp; closed { // the account is its owner's again, and nobody gets one without an invite
+			return nil
 		}
 		if moved {
 			return s.createProven(ctx, tx, c, found.Email, hash)
@@ -102,6 +109,9 @@ func (s *Service) resetPasswordWith(ctx context.Context, c Caller, found OOBCode
 		u.EmailVerified = true
 		return s.tellOwner(ctx, tx, c, MailPasswordChanged, u, map[string]string{undoChange: changedPassword})
 	})
+	if err == nil && closed {
+		return s.deny(ctx, c, EventPasswordReset, found.User, errSignUpClosed)
+	}
 	return s.codeDenied(ctx, c, EventPasswordReset, found.User, err)
 }
 

@@ -33,3 +33,19 @@ func TestPreHijackingByMovedAccount(t *testing.T) {
 		t.Errorf("Mallory has lost the account: %v", err)
 	}
 }
+
+// Where sign-up is closed the account goes back to its owner all the same, and nobody gets one that they were not invited to (P5).
+func TestMovedAccountOpensNoDoor(t *testing.T) {
+	const dora = "dora@example.com"
+	h := newHarness(t, documented)
+	moved := h.verified(mallory)
+	h.must(h.ChangeEmail(h.ctx, h.as(moved.IDToken), dora))
+	h.set("selfSignUp", "false")
+	h.must(h.SendPasswordReset(h.ctx, h.anyone(), dora))
+	h.want(h.ResetPassword(h.ctx, h.anyone(), h.code(auth.MailResetPassword, dora), h.secret(otherPW)), auth.CodeSignUpOff)
+	_, err := h.signIn(dora, otherPW)
+	h.want(err, auth.CodeEmailNotFound)
+	if u := h.user(moved.User.ID); u.Email != mallory || !u.EmailVerified {
+		t.Errorf("Mallory's account is at %q, verified %v", u.Email, u.EmailVerified)
+	}
+}

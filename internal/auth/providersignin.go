@@ -411,7 +411,7 @@ func (s *Service) carryOut(ctx context.Context, tx Tx, c Caller, decision joinDe
 	case joinConfirm:
 		return u, nil
 	}
-	return User{}, newError(CodeSignUpOff, "sign-up is closed; ask for an invite")
+	return User{}, errSignUpClosed
 }
 
 // dropUnproven makes an account that never proved its address the proven owner's: password, sessions, identities, second factors and codes go (P2).

@@ -6,6 +6,8 @@ import (
 	"fmt"
 )
 
+var errSignUpClosed = newError(CodeSignUpOff, "sign-up is closed; ask for an invite")
+
 // SignUpParams are an end user's email and password, as typed, and a name, which may be "".
 type SignUpParams struct {
 	Email       string
@@ -30,7 +32,7 @@ func (s *Service) signUp(ctx context.Context, c Caller, params SignUpParams) (To
 		return Tokens{}, err
 	}
 	if !p.Settings.SelfSignUp {
-		return Tokens{}, s.deny(ctx, c, EventSignUp, "", newError(CodeSignUpOff, "sign-up is closed; ask for an invite"))
+		return Tokens{}, s.deny(ctx, c, EventSignUp, "", errSignUpClosed)
 	}
 	if err := checkProfile(User{Name: params.DisplayName}); err != nil {
 		return Tokens{}, err

@@ -34,13 +34,14 @@ func undoOf(change string, i Identity) map[string]string {
 	}
 }
 
-// tellOwner mails the account's address that its ways in changed, with a link that takes the change back. What an admin did has no such link.
+// tellOwner mails the account's address that its ways in changed, with a link that takes the change back. What an admin did has no such link. Nor has what changed
+// for an operator: whoever reads a mailbox must not get past the second factor to the whole instance. Other operators and the set-up link are their way back.
 func (s *Service) tellOwner(ctx context.Context, tx Tx, c Caller, kind MailKind, u User, undoes map[string]string) error {
 	if u.Email.IsZero() {
 		return nil
 	}
 	data := MailData{Methods: undoes[undoProvider]}
-	if !c.IsAdmin() {
+	if !c.IsAdmin() && u.Project != ConsoleProject {
 		code, err := s.issueCode(ctx, tx, OOBCode{Project: u.Project, User: u.ID, Purpose: PurposeTakeBack, Email: u.Email, Undoes: undoes}, undoTTL)
 		if err != nil {
 			return err
@@ -67,6 +68,9 @@ func (s *Service) TakeBack(ctx context.Context, c Caller, code string) error {
 func (s *Service) takeBack(ctx context.Context, c Caller, code string) error {
 	if code == "" {
 		return errMissingCode
+	}
+	if c.projectID() == ConsoleProject { // none is issued there
+		return s.codeDenied(ctx, c, EventTakenBack, "", errInvalidCode)
 	}
 	found, err := s.findCode(ctx, c.Project.ID, code, PurposeTakeBack, "")
 	if err != nil {

@@ -124,7 +124,11 @@ func (v *visit) checkProviders() error {
 		group.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			problem, err := v.Admin.CheckProvider(v.r.Context(), v.caller, p.ID)
+			var problem string
+			err := web.Caught(func() (err error) {
+				problem, err = v.Admin.CheckProvider(v.r.Context(), v.caller, p.ID)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if problems[p.ID] = problem; err != nil {

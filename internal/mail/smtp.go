@@ -315,7 +315,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
+// longWord is what could be a code of a link, and the other form what could be one that people type (Crockford's base 32, as auth writes them).
+var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}|\b[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\b`)
 
 // scrub makes one short line of what the library and the server say, without the login and without words that could be codes: servers do quote links and
 // logins that they refuse (P44).

@@ -477,6 +477,7 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		"password later":   {"MAIL": "550 ann:pa55word is not allowed today"},
 		"link in the mail": {".": "554 bad link " + testLink + " today"},
 		"code in the mail": {".": "554 bad word Zm9vYmFyYmF6cXV4MTIzNDU2 today"},
+		"code to type":     {".": "554 bad line K7QM-4T9X today"},
 	} {
 		p := &peer{replies: replies, ehlo: []string{"AUTH PLAIN"}}
 		p.start(t)
@@ -485,11 +486,13 @@ func TestErrorsKeepSecrets(t *testing.T) {
 				c.Password = `pä"55\word`
 			}
 		}
-		err := p.sender(t, "smtp://ann:pa55word@localhost:2525", change).Send(t.Context(), "a@example.com", testMessage(), "1")
+		msg := testMessage()
+		msg.Text += "K7QM-4T9X\n"
+		err := p.sender(t, "smtp://ann:pa55word@localhost:2525", change).Send(t.Context(), "a@example.com", msg, "1")
 		if err == nil {
 			t.Fatalf("%s: sent", name)
 		}
-		for _, secret := range []string{"pa55word", `55\`, plain, "Zm9vYmFyYmF6cXV4MTIzNDU2"} {
+		for _, secret := range []string{"pa55word", `55\`, plain, "Zm9vYmFyYmF6cXV4MTIzNDU2", "K7QM"} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -57,7 +57,13 @@ func Handle(h Handler, onError ErrorWriter) http.Handler {
 }
 
 // call turns a panic of h into a *PanicError; http.ErrAbortHandler passes, for it asks to break the connection.
-func call(h Handler, w http.ResponseWriter, r *http.Request) (err error) {
+func call(h Handler, w http.ResponseWriter, r *http.Request) error {
+	return Caught(func() error { return h(w, r) })
+}
+
+// Caught gives what do gives, and a panic in it as *PanicError. Handlers that have work done in goroutines of their own wrap it in this, as a panic there would end
+// the process (P46). It lets http.ErrAbortHandler through.
+func Caught(do func() error) (err error) {
 	defer func() {
 		value := recover()
 		if value == nil {
@@ -68,5 +74,5 @@ func call(h Handler, w http.ResponseWriter, r *http.Request) (err error) {
 		}
 		err = &PanicError{Value: value, Stack: debug.Stack()}
 	}()
-	return h(w, r)
+	return do()
 }
