@@ -22,7 +22,6 @@ func TestBrowserConsoleProjects(t *testing.T) {
 	t.Parallel()
 	page, _ := consolePage(t, suite.shared)
 	p := project{srv: suite.shared, id: "t" + strings.ToLower(randomText(11))}
-	page.Check()
 	page.Follow("New project")
 	page.WantHeading("New project")
 	page.Check()
@@ -34,7 +33,6 @@ func TestBrowserConsoleProjects(t *testing.T) {
 		t.Errorf("a wrong id: status %d", status)
 	}
 	page.WantText("A project id has 1 to 40 of a-z")
-	page.Check()
 	page.Fill("Id", p.id) // the rest is still there
 	page.Follow("Create the project")
 	page.WantHeading("Meridian Books")
@@ -169,11 +167,9 @@ func TestBrowserConsoleKeys(t *testing.T) {
 
 	page.Follow("Make a new one…")
 	page.WantHeading("New admin token")
-	page.Check()
 	page.Follow("Make a new admin token")
 	former := p.adminToken
 	p.adminToken = shownSecret(page, "admin token")
-	page.Check()
 	p.asAdmin().get(t, rolesPath).wantStatus(t, 200)
 	p.client().admin(former).get(t, rolesPath).wantError(t, 403, isText)
 
