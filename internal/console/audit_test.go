@@ -44,6 +44,7 @@ func TestAuditLog(t *testing.T) {
 		"since=2025-03-01T12:30":                         {"user.sign_in"},
 		"until=2025-03-01T12%3A30%3A00Z&actor=anonymous": {"user.sign_up"},
 		"event=key.rotate":                               nil,
+		"address=203.0.113.9":                            nil,
 	} {
 		a := r.get(page + "?" + query).wantPage(200)
 		if got := a.texts("code"); len(want) == 0 {

@@ -306,14 +306,6 @@ func (v *visit) newUser() error {
 	return v.render("newuser", "New user", newUserPage{roles})
 }
 
-// Ticked tells whether one of several check boxes of a name is checked: as submitted, else as it is now.
-func (v view) Ticked(name, value string, now bool) bool {
-	if v.visit.fields != nil && v.Problem != nil {
-		return slices.Contains(v.visit.fields[name], value)
-	}
-	return now
-}
-
 func (v *visit) createUser() error {
 	verified, roles := v.fields.Has("emailVerified"), v.fields["roles"]
 	params := auth.CreateUserParams{Email: v.field("email"), Password: v.fields.Get("password"), UserPatch: auth.UserPatch{
@@ -426,11 +418,24 @@ func (v *visit) patchUser(patch auth.UserPatch) error {
 	return v.back(v.projectPath("users", v.r.PathValue("user")), "saved")
 }
 
+// changeProfile changes what differs from what the page showed, so that an old page undoes nothing. An address that was changed is one that nobody has proven: the
+// box beside it was about the one before, unless it was not checked then (P3).
 func (v *visit) changeProfile() error {
-	verified := v.fields.Has("emailVerified")
-	return v.patchUser(auth.UserPatch{
-		Email: new(v.field("email")), EmailVerified: &verified, Name: new(v.field("name")), Picture: new(v.field("picture")), Locale: new(v.field("locale")),
-	})
+	patch := auth.UserPatch{Email: v.changed("email"), Name: v.changed("name"), Picture: v.changed("picture"), Locale: v.changed("locale")}
+	verified, was := v.fields.Has("emailVerified"), v.field("was-emailVerified") == "true"
+	if verified != was {
+		patch.EmailVerified = &verified
+	}
+	return v.patchUser(patch)
+}
+
+// changed gives what was submitted in a field where it is not what the page showed, and else nil.
+func (v *visit) changed(name string) *string {
+	value := v.field(name)
+	if value == v.field(fieldWas+name) {
+		return nil
+	}
+	return &value
 }
 
 func (v *visit) changeRoles() error {
@@ -515,19 +520,26 @@ func (u userRow) Confirmation() string { return typedName(u.User) }
 
 // boxes are check boxes for roles.
 type boxes struct {
-	View  view
-	Name  string
-	Roles []auth.Role
-	now   []auth.RoleID
+	Name    string
+	Roles   []auth.Role
+	checked []string
 }
 
-// Boxes are check boxes of a name for roles, those that the user has now checked.
-func (v view) Boxes(name string, roles []auth.Role, now []auth.RoleID) boxes {
-	return boxes{v, name, roles, now}
+// Boxes are check boxes of a name for roles, in the form with the button do: those are checked that were as it was sent and refused, else those that the user has now.
+func (v view) Boxes(do, name string, roles []auth.Role, now []auth.RoleID) boxes {
+	b := boxes{Name: name, Roles: roles}
+	if v.refused(do) {
+		b.checked = v.visit.fields[name]
+		return b
+	}
+	for _, role := range now {
+		b.checked = append(b.checked, string(role))
+	}
+	return b
 }
 
-// Has tells whether the user has the role now.
-func (b boxes) Has(role auth.RoleID) bool { return slices.Contains(b.now, role) }
+// Checked tells whether the box of a role is.
+func (b boxes) Checked(role auth.RoleID) bool { return slices.Contains(b.checked, string(role)) }
 
 // eventName makes words of an event's name.
 func eventName(e auth.Event) string {

@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -138,8 +139,26 @@ func TestUserPage(t *testing.T) {
 	if u := user(); u.Email != "hopper@example.com" || !u.EmailVerified || u.Name != "Grace" {
 		t.Errorf("%+v", u)
 	}
+	// The box was about the address before; who changes it says anew that it is proven.
+	r.post(path, "profile", "email", "mallory@example.com", "was-email", "hopper@example.com", "emailVerified", "on", "was-emailVerified", "true", "name", "Grace", "was-name", "Grace", "locale", "en", "was-locale", "en").wantBack(path)
+	if u := user(); u.Email != "mallory@example.com" || u.EmailVerified {
+		t.Errorf("a changed address: %+v", u)
+	}
+	// An old page undoes nothing but what was changed on it.
+	r.post(path, "profile", "email", "hopper@example.com", "was-email", "hopper@example.com", "emailVerified", "on", "was-emailVerified", "true", "name", "Ada", "was-name", "Grace").wantBack(path)
+	if u := user(); u.Email != "mallory@example.com" || u.EmailVerified || u.Name != "Ada" {
+		t.Errorf("by an old page: %+v", u)
+	}
+	r.post(path, "profile", "email", "hopper@example.com", "was-email", "mallory@example.com", "emailVerified", "on", "was-emailVerified", "false").wantBack(path)
 	r.post(path, "profile", "email", "nobody").wantPage(422)
 	r.post(path, "roles", "roles", "editor").wantBack(path)
+	// A form that is refused leaves the boxes of the others as they are, and its own as they were sent.
+	if a := r.post(path, "delete", "confirm", "not the address"); !regexp.MustCompile(`name="roles" value="[^"]+" checked`).MatchString(a.Body.String()) {
+		t.Error("a refused deletion clears the box of a role")
+	}
+	if a := r.post(path, "profile", "email", "nobody", "emailVerified", "on"); !regexp.MustCompile(`name="emailVerified" checked`).MatchString(a.Body.String()) {
+		t.Error("a refused form forgets its box")
+	}
 	if u := user(); len(u.Roles) != 1 {
 		t.Errorf("roles %v", u.Roles)
 	}

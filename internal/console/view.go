@@ -135,13 +135,17 @@ func (v view) Asset(name string) string { return v.visit.site.Asset(name) }
 // Value is what a field shows: what was submitted where that was refused, else what is so now.
 func (v view) Value(name, now string) string { return v.visit.value(name, now) }
 
-// Checked tells whether a check box is to be checked, in the same way.
-func (v view) Checked(name string, now bool) bool {
-	if v.visit.fields != nil && v.Problem != nil {
+// Checked tells whether a check box of the form with the button do is to be checked, in the same way. A box that is not checked is not sent, so that other forms
+// of the page tell nothing about it.
+func (v view) Checked(do, name string, now bool) bool {
+	if v.refused(do) {
 		return v.visit.fields.Has(name)
 	}
 	return now
 }
+
+// refused tells whether the form with the button do is the one that was sent, and was refused.
+func (v view) refused(do string) bool { return v.Problem != nil && v.visit.fields.Get(fieldDo) == do }
 
 // Wrong gives the attributes that tie a field to what was wrong with it.
 func (v view) Wrong(field string) template.HTMLAttr {

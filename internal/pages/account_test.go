@@ -392,26 +392,11 @@ func TestAccountPassword(t *testing.T) {
 	s.get(t, "/acme/account/ended?notice=other").want(t, 404, "error.not-found.title")
 }
 
-// TestAccountWithoutPassword: who has none gets a mail to choose one.
-func TestAccountWithoutPassword(t *testing.T) {
+// TestAccountWithoutPasswords: where the project has no passwords there is no form for one.
+func TestAccountWithoutPasswords(t *testing.T) {
 	s := newServer(t)
 	b := s.visitor(t)
-	tokens, err := s.service.SignIn(t.Context(), b.c, auth.SignInParams{Email: string(testEmail), Password: testPassword})
-	if err != nil {
-		t.Fatal(err)
-	}
-	user, err := s.service.AuthenticateUser(t.Context(), b.c, tokens.IDToken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.service.UnlinkProvider(t.Context(), user, auth.ProviderPassword); auth.CodeOf(err) != auth.CodeLastWayIn {
-		t.Fatal(err)
-	}
-	s.submit(t, s.get(t, s.link(t, b.c, auth.MailVerifyEmail)))
-	_, err = s.admin.UpdateProject(t.Context(), s.service.LocalOperator(b.c), auth.ProjectChange{Set: map[string]string{"passwordProvider": "false"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.set("passwordProvider", "false")
 	if page := b.open("/acme/account/security"); page.status != 200 || strings.Contains(page.body, "newPassword") {
 		t.Errorf("%d: a form for a password where there are none", page.status)
 	}

@@ -107,3 +107,22 @@ func TestAccountOfOperator(t *testing.T) {
 	b.follow("Devices").want(200, "account.sessions.title").press("Sign out").want(200, "sign-in.title")
 	b.visit("/console/account").want(200, "sign-in.title")
 }
+
+// TestAccountFirstPassword: who came by a provider keeps that way in, and gets a mail to choose a password with.
+func TestAccountFirstPassword(t *testing.T) {
+	s, c, p := withProvider(t)
+	p.users["nameless"] = auth.ExternalIdentity{Subject: "2"}
+	come := func(code string) *tab {
+		b := s.tab(t).visit("/acme/sign-in").press("Continue with work")
+		return b.visit("/acme/sign-in/callback?"+url.Values{"code": {code}, "state": {p.begun.State}}.Encode()).want(200, "account.profile.title")
+	}
+	b := come("ada")
+	b.visit("/acme/account/security").says("account.password.none").says("account.problem.last-way")
+	b.send(b.request("Send me the mail", "do", "password-mail"))
+	b.want(200, "account.security.title").says("account.notice.password-mail")
+	s.submit(t, s.get(t, s.link(t, c, auth.MailResetPassword)), "newPassword", newPassword).want(t, 200, "reset-password.done.title")
+	if s.signInCode(t, c, testEmail, newPassword) != "" {
+		t.Error("the new password does not work")
+	}
+	come("nameless").says("account.email.none").visit("/acme/account/security").says("account.password.no-address")
+}
