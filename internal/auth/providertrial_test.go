@@ -190,3 +190,21 @@ func TestTrialRefusals(t *testing.T) {
 	}
 	wantCode(t, err, auth.CodeTooManyAttempts)
 }
+
+// TestTrialIsRolledBack: where a sign-in would give an account back to its owner's address, a trial says what would follow, and leaves the account where it is.
+func TestTrialIsRolledBack(t *testing.T) {
+	r := newProviderRig(t)
+	r.google()
+	r.idp.users["mallory"] = auth.ExternalIdentity{Subject: "1", Email: "mallory@example.com", EmailVerified: true}
+	r.idp.users["dora"] = auth.ExternalIdentity{Subject: "2", Email: "dora@example.com", EmailVerified: true}
+	mallory, err := r.service.SignInWithProvider(t.Context(), r.anyone(), r.flow("mallory"))
+	wantCode(t, err, "")
+	wantCode(t, r.service.ChangeEmail(t.Context(), r.as(mallory.IDToken), "dora@example.com"), "")
+	trial, err := r.finish(r.try("dora"))
+	wantCode(t, err, "")
+	u, err := r.admin.GetUser(t.Context(), r.operator(), mallory.User.ID)
+	wantCode(t, err, "")
+	if trial.Decision != "create" || trial.User.ID != "" || u.Email != "dora@example.com" || u.EmailVerified {
+		t.Errorf("decision %s about %q; the account is at %q, verified %v", trial.Decision, trial.User.ID, u.Email, u.EmailVerified)
+	}
+}
