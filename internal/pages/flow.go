@@ -220,12 +220,12 @@ func (v *visit) readForm(w http.ResponseWriter, r *http.Request, name, secret st
 		return nil, destination{}, err
 	}
 	v.chooseLanguage(fields.Get(fieldLanguage))
-	if err := v.site.CheckForm(r, fields, secret, v.flowPath(name)); err != nil {
-		return nil, destination{}, err
-	}
-	d, err := v.destinationOf(r, fields)
+	d, err := v.destinationOf(r, fields) // first, so that a stale form's page leads there too
 	if err != nil {
 		return nil, d, err
+	}
+	if err := v.site.CheckForm(r, fields, secret, v.flowPath(name)); err != nil {
+		return nil, destination{}, err
 	}
 	v.reopen = d.values()
 	switch name {
