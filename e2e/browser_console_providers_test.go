@@ -13,21 +13,21 @@ import (
 // signInAtDexPage fills in what Dex asks, in the browser that was sent there.
 func signInAtDexPage(t *testing.T, page *browser.Page, d *dex, u dexUser) {
 	t.Helper()
-	at := func(path string) {
+	at := func(path, field string) {
 		t.Helper()
 		eventually(t, 30*time.Second, func() error {
-			if u := page.URL(); !strings.HasPrefix(u, d.issuer+path) {
+			if u := page.URL(); !strings.HasPrefix(u, d.issuer+path) || !browser.Evaluate[bool](page, `document.readyState === "complete" && !!document.querySelector("[name=`+field+`]")`) {
 				return fmt.Errorf("the browser is at %s", u)
 			}
 			return nil
 		})
 	}
 	login, _ := json.Marshal([]string{u.email, dexPassword})
-	at("/auth/local")
+	at("/auth/local", "login")
 	browser.Evaluate[bool](page, fmt.Sprintf(`(() => { const said = %s
 		document.querySelector("[name=login]").value = said[0]; document.querySelector("[name=password]").value = said[1]
 		document.querySelector("form").submit(); return true })()`, login))
-	at("/approval")
+	at("/approval", "approval")
 	page.Load(`[...document.forms].find(f => f.querySelector("[name=approval][value=approve]")).submit()`)
 }
 
