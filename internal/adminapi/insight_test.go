@@ -14,7 +14,7 @@ func TestActivity(t *testing.T) {
 	admin := r.project("shop")
 	r.user("shop", "ada@example.com")
 	r.signIn("shop", "ada@example.com")
-	r.clock.Advance(25 * time.Hour)
+	r.clock.Advance(25*time.Hour + 10*time.Minute)
 	r.signIn("shop", "ada@example.com")
 	r.signIn("shop", "ada@example.com")
 	signIns := func(step string, since, until time.Time) (counts []int) {
@@ -43,6 +43,7 @@ func TestActivity(t *testing.T) {
 		}
 		want("by the day", signIns("", time.Time{}, time.Time{}), 30, 0, 1, 2)
 		want("by the hour", signIns("hour", time.Time{}, time.Time{}), 48, 2)
+		want("up to the middle of an hour", signIns("hour", testStart, testStart.Add(25*time.Hour+5*time.Minute)), 26, 0, 2)
 		want("a part", signIns("hour", testStart, testStart.Add(90*time.Minute)), 2, 1, 0)
 		r.clock.Advance(time.Duration(1-added) * 10 * time.Minute)
 	}

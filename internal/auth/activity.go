@@ -49,8 +49,8 @@ const (
 // Now gives the instant that the domain goes by.
 func (a *Admin) Now() time.Time { return a.now() }
 
-// Activity counts what happened in the project, point by point from the step that since is in to the one before until; points at which nothing happened are there
-// too. It fails with CodeInvalidArgument.
+// Activity counts what happened in the project, point by point from the step that since is in to the end of the hour that until is in; points at which nothing
+// happened are there too. It fails with CodeInvalidArgument.
 func (a *Admin) Activity(ctx context.Context, c Caller, since, until time.Time, step ActivityStep) ([]ActivityPoint, error) {
 	if err := c.requireAdmin(); err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func (a *Admin) Activity(ctx context.Context, c Caller, since, until time.Time, 
 	}
 	if until.Sub(since) > MaxActivityPoints*length {
 		return nil, invalidArgument("since", fmt.Sprintf("at most %d steps at once", MaxActivityPoints))
+	}
+	if begun := until.UTC().Truncate(time.Hour); begun.Before(until) {
+		until = begun.Add(time.Hour) // what is added up is kept by the hour
 	}
 	counted, err := a.store.Activity(ctx, c.Project.ID, AuditID(timePrefix(since)), since, until, length)
 	if err != nil {

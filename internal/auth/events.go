@@ -6,7 +6,7 @@ func Events() []Event {
 		EventSignUp, EventSignIn, EventRefresh, EventSessionRevoked, EventTokenReuse, EventInvite, EventInviteAccepted, EventResetRequested, EventPasswordReset,
 		EventPasswordChanged, EventVerifyRequested, EventEmailVerified, EventEmailChangeAsked, EventEmailChanged, EventEmailTakenBack, EventTakenBack,
 		EventUserRead, EventUserCreated, EventUserUpdated, EventUserDisabled, EventUserEnabled, EventUserDeleted, EventUsersImported, EventUsersExported,
-		EventImportStarted, EventImportStopped, EventRoleCreated, EventRoleDeleted, EventProjectCreated, EventProjectDeleted, EventProjectExported,
+		EventImportReceived, EventImportStarted, EventImportStopped, EventRoleCreated, EventRoleDeleted, EventProjectCreated, EventProjectDeleted, EventProjectExported,
 		EventProjectImported, EventSettingsChanged, EventAdminTokenRotated, EventAdminDenied, EventProviderChanged, EventProviderDeleted, EventProviderTrialAsk,
 		EventProviderTried, EventIdentityLinked, EventIdentityUnlinked, EventKeyRotated, EventKeyWithdrawn, EventMasterKeyStaged, EventMasterKeyRotated,
 		EventMailRead, EventMailRequeued, EventMailDeleted, EventMailChecked, EventMailTested, EventTemplateChanged, EventOperatorCreated, EventOperatorDeleted,

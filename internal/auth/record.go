@@ -32,6 +32,7 @@ const (
 	EventUserDeleted       Event = "user.delete"
 	EventUsersImported     Event = "user.import"
 	EventUsersExported     Event = "user.export"
+	EventImportReceived    Event = "user.import_receive"
 	EventImportStarted     Event = "user.import_start"
 	EventImportStopped     Event = "user.import_stop"
 	EventRoleCreated       Event = "role.create"

@@ -65,6 +65,7 @@ type Service struct {
 	webhooks      WebhookClient
 	webhookQueued func()
 	backlogs      *backlogs
+	importTries   importTries
 
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]

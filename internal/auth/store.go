@@ -32,8 +32,8 @@ type Reader interface {
 
 	GetUserImport(ctx context.Context, p ProjectID, id UserImportID) (UserImport, error)
 	ListUserImports(ctx context.Context, p ProjectID, limit int) ([]UserImport, error) // the newest first
-	// NextUserImport gives the instance's oldest import that the server is at by itself; ErrNotFound where there is none.
-	NextUserImport(ctx context.Context) (UserImport, error)
+	// WorkingUserImports lists the instance's imports that the server is at by itself, the oldest first.
+	WorkingUserImports(ctx context.Context, limit int) ([]UserImport, error)
 	// NextUserImportPart gives the first part after the given one, "" for the first of all.
 	NextUserImportPart(ctx context.Context, p ProjectID, i UserImportID, after string) (UserImportPart, error)
 

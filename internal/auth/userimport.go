@@ -78,21 +78,23 @@ type ImportLine struct {
 
 // Bounds of an import in the background.
 const (
-	MaxImportUsers   = 200_000 // lines of one file
-	MaxToldRefusals  = 200     // are kept word for word
-	importPartLines  = 200     // in one transaction, so that others do not wait for long
-	importPartBytes  = 1 << 20 // likewise, before compression
-	maxImportPart    = 64 << 20
-	startWithin      = 24 * time.Hour      // or the file is forgotten
-	receiveWithin    = time.Hour           // likewise where the receiving process died
-	keepImportReport = 30 * 24 * time.Hour // after the end
-	importsLease     = 15 * time.Second
-	importsLeaseName = "user imports"
-	importPause      = 10 * time.Millisecond // between parts: leave the writer to those who wait for an answer
+	MaxImportUsers  = 200_000                 // lines of one file
+	MaxToldRefusals = 200                     // are kept word for word
+	importPartLines = 200                     // in one transaction, so that others do not wait for long
+	importPartBytes = 1 << 20                 // likewise, of JSON before compression
+	maxImportPart   = importPartBytes + 4<<10 // with what stands between the lines
+	// MaxImportIdentities bounds the identities of one user: in a file they may be a few bytes each.
+	MaxImportIdentities = 20
+	startWithin         = 24 * time.Hour      // or the file is forgotten
+	receiveWithin       = time.Hour           // likewise where the receiving process died
+	keepImportReport    = 30 * 24 * time.Hour // after the end
+	importsLease        = 15 * time.Second
+	importsLeaseName    = "user imports"
+	importPause         = 10 * time.Millisecond // between parts: leave the writer to those who wait for an answer
 )
 
-// ReceiveImport stores a file of users, whose dry run the server then makes. It takes the place of one that waits to be started. An error of lines is given back, and nothing
-// is kept. It fails with CodeConflict while an import of the project is running, and with CodeInvalidArgument where the file has no line or too many.
+// ReceiveImport stores a file of users, whose dry run the server then makes. Once it is there whole it takes the place of one that waits to be started. An error of lines is
+// given back, and nothing of the file is kept. It fails with CodeConflict while an import of the project is running, and with CodeInvalidArgument where the file has no line or too many.
 func (a *Admin) ReceiveImport(ctx context.Context, c Caller, fileName string, lines iter.Seq2[ImportLine, error]) (UserImport, error) {
 	if err := c.requireAdmin(); err != nil {
 		return UserImport{}, err
@@ -109,16 +111,19 @@ func (a *Admin) ReceiveImport(ctx context.Context, c Caller, fileName string, li
 		Project: c.Project.ID, ID: UserImportID(id), State: ImportReceiving, FileName: cleanFileName(fileName), Actor: c.Actor(), ActorID: c.actorID(), Addr: c.Addr,
 		CreatedAt: now, ExpiresAt: now.Add(receiveWithin),
 	}
-	if err := a.store.Update(ctx, func(tx Tx) error { return a.makeRoom(ctx, tx, i) }); err != nil {
+	if err := a.store.Update(ctx, func(tx Tx) error { return createImport(ctx, tx, i) }); err != nil {
 		return UserImport{}, err
 	}
 	if i.Lines, err = a.storeParts(ctx, i, lines); err == nil {
 		i.State, i.ExpiresAt = ImportChecking, time.Time{}
-		err = a.changeImport(ctx, i.Project, i.ID, ImportReceiving, func(_ Tx, stored *UserImport) error { *stored = i; return nil })
+		err = a.changeImport(ctx, i.Project, i.ID, ImportReceiving, func(tx Tx, stored *UserImport) error {
+			*stored = i
+			return a.takePlace(ctx, tx, c, i)
+		})
 	}
 	if err != nil {
 		dropped := a.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.DeleteUserImport(ctx, i.Project, i.ID) })
-		if errors.Is(dropped, ErrNotFound) { // another file took its place
+		if errors.Is(dropped, ErrNotFound) { // it was swept
 			dropped = nil
 		}
 		return UserImport{}, errors.Join(err, dropped)
@@ -137,28 +142,49 @@ func cleanFileName(name string) string {
 	return clip(string(clean), 100)
 }
 
-// makeRoom creates the import, and removes those of the project that nobody started.
-func (a *Admin) makeRoom(ctx context.Context, tx Tx, i UserImport) error {
-	others, err := tx.ListUserImports(ctx, i.Project, MaxPage)
-	if err != nil {
+func createImport(ctx context.Context, tx Tx, i UserImport) error {
+	if _, err := waitingImports(ctx, tx, i.Project); err != nil {
 		return err
-	}
-	for _, other := range others {
-		switch {
-		case other.State == ImportRunning:
-			return newError(CodeConflict, "an import of this project is running; wait for its end, or stop it")
-		case !other.State.Ended():
-			if err := tx.DeleteUserImport(ctx, i.Project, other.ID); err != nil {
-				return err
-			}
-		}
 	}
 	return tx.CreateUserImport(ctx, i)
 }
 
+// waitingImports gives those of the project that nobody started. It fails with CodeConflict where one is running.
+func waitingImports(ctx context.Context, tx Tx, p ProjectID) (waiting []UserImportID, err error) {
+	imports, err := tx.ListUserImports(ctx, p, MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range imports {
+		switch i.State {
+		case ImportRunning:
+			return nil, newError(CodeConflict, "an import of this project is running; wait for its end, or stop it")
+		case ImportChecking, ImportChecked:
+			waiting = append(waiting, i.ID)
+		}
+	}
+	return waiting, nil
+}
+
+// takePlace removes the imports that the one that is here whole now takes the place of.
+func (a *Admin) takePlace(ctx context.Context, tx Tx, c Caller, i UserImport) error {
+	waiting, err := waitingImports(ctx, tx, i.Project)
+	if err != nil {
+		return err
+	}
+	detail := []string{"import", string(i.ID), "lines", fmt.Sprint(i.Lines)}
+	for _, id := range waiting {
+		if err := tx.DeleteUserImport(ctx, i.Project, id); err != nil {
+			return err
+		}
+		detail = append(detail, "replaced", string(id)) // one: others were replaced by it
+	}
+	return a.audit(ctx, tx, c, EventImportReceived, OutcomeAllowed, "", detail...)
+}
+
 // storeParts seals the lines, some at a time, and says how many there were.
 func (a *Admin) storeParts(ctx context.Context, i UserImport, lines iter.Seq2[ImportLine, error]) (total int, err error) {
-	var part []ImportLine
+	var part []json.RawMessage
 	size, number := 0, 0
 	store := func() error {
 		if len(part) == 0 {
@@ -170,7 +196,7 @@ func (a *Admin) storeParts(ctx context.Context, i UserImport, lines iter.Seq2[Im
 		}
 		if err := a.store.Update(ctx, func(tx Tx) error { return tx.CreateUserImportPart(ctx, sealed) }); err != nil {
 			if errors.Is(err, ErrNotFound) {
-				return newError(CodeConflict, "another file took the place of this one")
+				return newError(CodeConflict, "the upload took too long; divide the file")
 			}
 			return err
 		}
@@ -184,12 +210,16 @@ func (a *Admin) storeParts(ctx context.Context, i UserImport, lines iter.Seq2[Im
 		if total++; total > MaxImportUsers {
 			return 0, invalidArgument("file", fmt.Sprintf("the file has more than %d users; divide it", MaxImportUsers))
 		}
-		part, size = append(part, line), size+lineSize(line)
-		if len(part) == importPartLines || size >= importPartBytes {
+		encoded, err := encodeLine(line)
+		if err != nil {
+			return 0, err
+		}
+		if len(part) == importPartLines || size+len(encoded) > importPartBytes {
 			if err := store(); err != nil {
 				return 0, err
 			}
 		}
+		part, size = append(part, encoded), size+len(encoded)
 	}
 	if total == 0 {
 		return 0, invalidArgument("file", "the file has no users")
@@ -197,14 +227,20 @@ func (a *Admin) storeParts(ctx context.Context, i UserImport, lines iter.Seq2[Im
 	return total, store()
 }
 
-// lineSize is about what a line takes: names of users are short, attributes need not be.
-func lineSize(l ImportLine) int {
-	attributes, _ := json.Marshal(l.User.User.Attributes) // came from text
-	return 1000 + len(attributes)
+// encodeLine gives a line as it stands in a part. One that would fill a part by itself holds no user.
+func encodeLine(l ImportLine) (json.RawMessage, error) {
+	encoded, err := json.Marshal(l)
+	if err == nil && len(encoded) > importPartBytes {
+		encoded, err = json.Marshal(ImportLine{Number: l.Number, Refused: "the user takes too much space"})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("line %d is not JSON: %w", l.Number, err)
+	}
+	return encoded, nil
 }
 
 // sealPart packs lines: users hold hashes of passwords, which are in no backup in clear (P44).
-func (s *Service) sealPart(i UserImport, number int, lines []ImportLine) (UserImportPart, error) {
+func (s *Service) sealPart(i UserImport, number int, lines []json.RawMessage) (UserImportPart, error) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
 	if err := errors.Join(json.NewEncoder(zip).Encode(lines), zip.Close()); err != nil {
@@ -300,14 +336,15 @@ func (a *Admin) changeImport(ctx context.Context, p ProjectID, id UserImportID, 
 	return notFound(err, "there is no such import")
 }
 
-// WorkImports does what the oldest import of the instance waits for. Another process may be at it: then it does nothing.
+// WorkImports does what the oldest import of the instance waits for that did not fail just now. Another process may be at it: then it does nothing.
 func (a *Admin) WorkImports(ctx context.Context) error {
-	i, err := a.store.NextUserImport(ctx)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
+	imports, err := a.store.WorkingUserImports(ctx, importsLookedAt)
 	if err != nil {
 		return fmt.Errorf("look for imports: %w", err)
+	}
+	i, ok := a.importTries.due(imports, a.now())
+	if !ok {
+		return nil
 	}
 	holder, err := a.newID()
 	if err != nil {
@@ -318,7 +355,7 @@ func (a *Admin) WorkImports(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	err = a.workImport(ctx, holder, i)
+	err = a.tryImport(ctx, holder, i)
 	released := a.store.Update(context.WithoutCancel(ctx), func(tx Tx) error { return tx.ReleaseLease(ctx, importsLeaseName, holder) })
 	if errors.Is(released, ErrNotFound) { // it ran out, and another process has it
 		released = nil
@@ -356,9 +393,12 @@ func (a *Admin) workImport(ctx context.Context, holder string, i UserImport) err
 		case code == CodeNotFound || code == CodeConflict: // an operator stopped it, or another process has it
 			return nil
 		case errors.Is(err, errUnreadablePart):
-			return a.failImport(ctx, i, err)
+			return a.failImport(ctx, i, "what the server stored of the file cannot be read any more; send the rest of it again", err)
 		case err != nil:
 			return fmt.Errorf("import %s of project %s: %w", i.ID, i.Project, err)
+		}
+		if i.State == ImportRunning { // it got on, and does not begin anew
+			a.importTries.forget(i)
 		}
 		sleep(ctx, importPause)
 	}
@@ -382,9 +422,9 @@ func (a *Admin) nextPart(ctx context.Context, i UserImport, after string) (UserI
 }
 
 // failImport ends an import that cannot go on. The cause is for the log.
-func (a *Admin) failImport(ctx context.Context, i UserImport, cause error) error {
+func (a *Admin) failImport(ctx context.Context, i UserImport, told string, cause error) error {
 	err := a.changeImport(ctx, i.Project, i.ID, i.State, func(tx Tx, stored *UserImport) error {
-		stored.Failure = "what the server stored of the file cannot be read any more; send the rest of it again"
+		stored.Failure = told
 		return a.endImport(ctx, tx, stored, ImportBroken)
 	})
 	return errors.Join(cause, err)

@@ -1,11 +1,16 @@
 package auth_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,8 +208,21 @@ func TestImportRefused(t *testing.T) {
 
 	// A file takes the place of one that waits.
 	first := h.receive(importLines(3))
+	h.work(first.ID)
+	_, err = h.admin.ReceiveImport(h.ctx, h.asAdmin(), "f", importLines(0))
+	h.want(err, auth.CodeInvalidArgument)
+	if i := h.work(first.ID); i.State != auth.ImportChecked || h.parts(first.ID) != 1 {
+		t.Errorf("after a bad upload: %+v", i)
+	}
 	second := h.receive(importLines(4))
 	h.want(h.admin.StartImport(h.ctx, h.asAdmin(), first.ID), auth.CodeNotFound)
+	received := h.audits(auth.EventImportReceived)
+	told := func(r auth.AuditRecord) bool {
+		return r.Detail["import"] == string(second.ID) && r.Detail["replaced"] == string(first.ID) && r.Detail["lines"] == "4"
+	}
+	if len(received) != 2 || !slices.ContainsFunc(received, told) {
+		t.Errorf("records %+v", received)
+	}
 	h.want(h.admin.StartImport(h.ctx, h.asAdmin(), second.ID), auth.CodeConflict) // not checked yet
 	h.must(h.admin.StopImport(h.ctx, h.asAdmin(), second.ID))
 	if i := h.work(second.ID); i.State != auth.ImportStopped || h.parts(second.ID) != 0 || h.count() != 1 {
@@ -235,6 +253,155 @@ func TestImportPartDoesNotOpen(t *testing.T) {
 		t.Error("no error for the log")
 	}
 	if i := h.work(i.ID); i.State != auth.ImportBroken || i.Failure == "" {
+		t.Errorf("%+v", i)
+	}
+}
+
+// Somebody starts what waited while another file arrives: that one is refused, and the import stays.
+func TestImportStartedWhileReceiving(t *testing.T) {
+	h := newHarness(t, documented)
+	first := h.receive(importLines(3))
+	h.work(first.ID)
+	_, err := h.admin.ReceiveImport(h.ctx, h.asAdmin(), "f", func(yield func(auth.ImportLine, error) bool) {
+		h.must(h.admin.StartImport(h.ctx, h.asAdmin(), first.ID))
+		importLines(3)(yield)
+	})
+	h.want(err, auth.CodeConflict)
+	if i := h.work(first.ID); i.State != auth.ImportDone || h.count() != 3 {
+		t.Errorf("%+v", i)
+	}
+	imports, err := h.admin.UserImports(h.ctx, h.asAdmin(), 9)
+	h.must(err)
+	if len(imports) != 1 {
+		t.Errorf("%d imports", len(imports))
+	}
+}
+
+// However a user is made up, a part stays within its bound, and opens.
+func TestImportPartsAreBounded(t *testing.T) {
+	h := newHarness(t, documented)
+	text := func(n int) string { return strings.Repeat("<", n) } // six bytes of JSON
+	users := []auth.PortableUser{
+		{Identities: make([]auth.Identity, 2000)},
+		{RoleNames: slices.Repeat([]string{text(10)}, 1000)},
+		{User: auth.User{Name: text(60_000)}},
+		{User: auth.User{CustomClaims: map[string]any{"x": text(60_000)}}},
+		{User: auth.User{Attributes: map[string]any{"x": text(60_000)}}},
+		{User: auth.User{Name: text(400_000)}}, // no part has room
+	}
+	i := h.receive(func(yield func(auth.ImportLine, error) bool) {
+		for n := range 100 {
+			if !yield(auth.ImportLine{Number: n, User: users[n%len(users)]}, nil) {
+				return
+			}
+		}
+	})
+	lines := 0
+	for after := ""; ; {
+		part, err := h.store.NextUserImportPart(h.ctx, h.id, i.ID, after)
+		if errors.Is(err, auth.ErrNotFound) {
+			break
+		}
+		h.must(err)
+		after = part.ID
+		packed, err := h.keyring.Open(part.Sealed, auth.SealedImport.AD(h.id, part.ID))
+		h.must(err)
+		zip, err := gzip.NewReader(bytes.NewReader(packed))
+		h.must(err)
+		encoded, err := io.ReadAll(zip)
+		h.must(err)
+		var held []auth.ImportLine
+		h.must(json.Unmarshal(encoded, &held))
+		for _, line := range held {
+			if (line.Refused != "") != (line.Number%len(users) == len(users)-1) {
+				t.Errorf("line %d: %q", line.Number, line.Refused)
+			}
+		}
+		if lines += len(held); len(encoded) > 1<<20+1<<12 {
+			t.Errorf("a part of %d lines takes %d bytes", len(held), len(encoded))
+		}
+	}
+	if i := h.work(i.ID); lines != 100 || i.State != auth.ImportChecked || i.Done != 100 {
+		t.Errorf("%d lines; %+v", lines, i)
+	}
+}
+
+// An import that fails again and again does not keep another waiting, and ends after some tries.
+func TestImportFailsAgainAndAgain(t *testing.T) {
+	h := newHarness(t, documented)
+	first := h.receive(importLines(3))
+	h.work(first.ID)
+	h.must(h.admin.StartImport(h.ctx, h.asAdmin(), first.ID))
+	_, _, err := h.admin.CreateProject(h.ctx, h.operator(), auth.NewProject{ID: "other", DisplayName: "Other", Preset: auth.PresetDocumented, Settings: fast()})
+	h.must(err)
+	other := h.anyoneOf("other").AsActor(auth.ActorAdmin)
+	h.clock.Advance(time.Second) // the oldest comes first
+	second, err := h.admin.ReceiveImport(h.ctx, other, "f", importLines(2))
+	h.must(err)
+
+	broken := errors.New("the disk is full")
+	heal := h.fail("CreateAudit", broken)
+	fail := func() {
+		t.Helper()
+		if err := h.admin.WorkImports(h.ctx); !errors.Is(err, broken) {
+			t.Fatalf("the work ends with %v", err)
+		}
+	}
+	fail()
+	h.must(h.admin.WorkImports(h.ctx)) // the other: a dry run writes no record
+	if i, err := h.admin.UserImportOf(h.ctx, other, second.ID); err != nil || i.State != auth.ImportChecked {
+		t.Errorf("the other: %+v, %v", i, err)
+	}
+	h.must(h.admin.WorkImports(h.ctx)) // the first waits
+	wait := 10 * time.Second
+	for range 3 {
+		h.clock.Advance(wait - time.Second)
+		h.must(h.admin.WorkImports(h.ctx))
+		h.clock.Advance(time.Second)
+		fail()
+		wait *= 4
+	}
+	if i, err := h.admin.UserImportOf(h.ctx, h.asAdmin(), first.ID); err != nil || i.State != auth.ImportRunning {
+		t.Errorf("after four tries: %+v, %v", i, err)
+	}
+	h.clock.Advance(wait)
+	fail()
+	heal()
+	if i := h.work(first.ID); i.State != auth.ImportBroken || i.Failure == "" || h.parts(first.ID) != 0 || h.count() != 0 {
+		t.Errorf("after five tries: %+v", i)
+	}
+}
+
+// panickingTx panics at a record.
+type panickingTx struct{ auth.Tx }
+
+func (panickingTx) CreateAudit(context.Context, auth.AuditRecord) error { panic("at work") }
+
+// What passes is got over, a panic, too.
+func TestImportGetsOver(t *testing.T) {
+	h := newHarness(t, documented)
+	i := h.receive(importLines(3))
+	h.work(i.ID)
+	h.must(h.admin.StartImport(h.ctx, h.asAdmin(), i.ID))
+	panics := func(tx auth.Tx) auth.Tx { return panickingTx{tx} }
+	for range 2 {
+		h.store.tx.Store(&panics)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic for the log")
+				}
+			}()
+			_ = h.admin.WorkImports(h.ctx)
+		}()
+		h.store.tx.Store(nil)
+		h.clock.Advance(16 * time.Second) // the lease ends, and the first wait
+	}
+	if i := h.work(i.ID); i.State != auth.ImportRunning {
+		t.Errorf("it does not wait: %+v", i)
+	}
+	h.clock.Advance(time.Minute)
+	if i := h.work(i.ID); i.State != auth.ImportDone || h.count() != 3 {
 		t.Errorf("%+v", i)
 	}
 }

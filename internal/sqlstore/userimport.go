@@ -48,7 +48,16 @@ func (r reader) GetUserImport(ctx context.Context, p auth.ProjectID, id auth.Use
 }
 
 func (r reader) ListUserImports(ctx context.Context, p auth.ProjectID, limit int) ([]auth.UserImport, error) {
-	rows, err := list(ctx, r.q, importFields, selectImports+` ORDER BY i.id DESC LIMIT $2`, p, max(0, limit))
+	return listImports(ctx, r.q, selectImports+` ORDER BY i.id DESC LIMIT $2`, p, max(0, limit))
+}
+
+func (r reader) WorkingUserImports(ctx context.Context, limit int) ([]auth.UserImport, error) {
+	return listImports(ctx, r.q, `SELECT `+importColumns+` FROM user_imports i WHERE i.state IN ('checking', 'running')
+		AND EXISTS (SELECT 1 FROM projects p WHERE p.id = i.project AND p.preset <> $1) ORDER BY i.id LIMIT $2`, importing, max(0, limit))
+}
+
+func listImports(ctx context.Context, q *querier, query string, args ...any) ([]auth.UserImport, error) {
+	rows, err := list(ctx, q, importFields, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +70,6 @@ func (r reader) ListUserImports(ctx context.Context, p auth.ProjectID, limit int
 		imports = append(imports, i)
 	}
 	return imports, nil
-}
-
-func (r reader) NextUserImport(ctx context.Context) (auth.UserImport, error) {
-	row, err := get(ctx, r.q, importFields, `SELECT `+importColumns+` FROM user_imports i WHERE i.state IN ('checking', 'running')
-		AND EXISTS (SELECT 1 FROM projects p WHERE p.id = i.project AND p.preset <> $1) ORDER BY i.id LIMIT 1`, importing)
-	if err != nil {
-		return auth.UserImport{}, err
-	}
-	return row.userImport()
 }
 
 func (t *tx) CreateUserImport(ctx context.Context, i auth.UserImport) error {

@@ -34,7 +34,8 @@ func testUserImports(t *testing.T, s auth.Store) {
 	wantEqual(t, "import", must[auth.UserImport](t)(s.GetUserImport(ctx, one, "i1")), first)
 	wantEqual(t, "imports", must[[]auth.UserImport](t)(s.ListUserImports(ctx, one, 9)), []auth.UserImport{second, first})
 	wantEqual(t, "the newest", must[[]auth.UserImport](t)(s.ListUserImports(ctx, one, 1)), []auth.UserImport{second})
-	wantEqual(t, "next import", must[auth.UserImport](t)(s.NextUserImport(ctx)), first)
+	wantEqual(t, "imports to work on", must[[]auth.UserImport](t)(s.WorkingUserImports(ctx, 9)), []auth.UserImport{first, second})
+	wantEqual(t, "next import", must[[]auth.UserImport](t)(s.WorkingUserImports(ctx, 1)), []auth.UserImport{first})
 	wantEqual(t, "first part", must[auth.UserImportPart](t)(s.NextUserImportPart(ctx, one, "i1", "")), part("i1", "i1.0"))
 	wantEqual(t, "second part", must[auth.UserImportPart](t)(s.NextUserImportPart(ctx, one, "i1", "i1.0")), part("i1", "i1.1"))
 	_, err := s.NextUserImportPart(ctx, one, "i1", "i1.1")
@@ -48,7 +49,7 @@ func testUserImports(t *testing.T, s auth.Store) {
 		return errors.Join(tx.UpdateUserImport(ctx, changed), tx.DeleteUserImportPart(ctx, one, "i1.0"))
 	})
 	wantEqual(t, "changed import", must[auth.UserImport](t)(s.GetUserImport(ctx, one, "i1")), first)
-	wantEqual(t, "next import", must[auth.UserImport](t)(s.NextUserImport(ctx)), second)
+	wantEqual(t, "imports to work on", must[[]auth.UserImport](t)(s.WorkingUserImports(ctx, 9)), []auth.UserImport{second})
 	wantEqual(t, "part that is left", must[auth.UserImportPart](t)(s.NextUserImportPart(ctx, one, "i1", "")), part("i1", "i1.1"))
 	wantError(t, "DeleteUserImportPart again", s.Update(ctx, func(tx auth.Tx) error { return tx.DeleteUserImportPart(ctx, one, "i1.0") }), auth.ErrNotFound)
 	update(t, s, func(tx auth.Tx) error {
@@ -58,8 +59,7 @@ func testUserImports(t *testing.T, s auth.Store) {
 		_, err = s.NextUserImportPart(ctx, one, i, "")
 		wantError(t, "parts that are left of "+string(i), err, auth.ErrNotFound)
 	}
-	_, err = s.NextUserImport(ctx)
-	wantError(t, "next import after all", err, auth.ErrNotFound)
+	wantEqual(t, "imports to work on after all", must[[]auth.UserImport](t)(s.WorkingUserImports(ctx, 9)), nil)
 	wantError(t, "DeleteUserImport again", s.Update(ctx, func(tx auth.Tx) error { return tx.DeleteUserImport(ctx, one, "i2") }), auth.ErrNotFound)
 
 	sweep := func(at int) {

@@ -2,7 +2,6 @@ package userfile
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -25,9 +24,6 @@ type csvTable struct {
 
 func newCSVTable(r *bufio.Reader) (*csvTable, error) {
 	head, _ := r.Peek(r.Size()) // an error comes again with the first record
-	if bytes.HasPrefix(head, []byte("\ufeff")) {
-		_, _ = r.Discard(len("\ufeff"))
-	}
 	names, _, _ := strings.Cut(string(head), "\n")
 	t := &csvTable{records: csv.NewReader(r)}
 	if strings.Contains(names, ";") && !strings.Contains(names, ",") {

@@ -85,6 +85,9 @@ func (h FirebaseHashing) Parse(line []byte) (auth.PortableUser, error) {
 		ID: auth.UserID(body.LocalID), Email: auth.Email(body.Email), EmailVerified: body.EmailVerified,
 		Name: body.DisplayName, Picture: body.PhotoURL, Disabled: body.Disabled,
 	}}
+	if len(body.ProviderUserInfo) > auth.MaxImportIdentities {
+		return auth.PortableUser{}, tooManyIdentities("providerUserInfo")
+	}
 	if body.LocalID == "" {
 		return pu, web.MalformedField("localId", "given")
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strings"
 )
 
 // The formats of files.
@@ -20,6 +19,9 @@ const (
 
 // maxReadLine is the longest line that is read at all, in bytes.
 const maxReadLine = 1 << 20
+
+// byteOrderMark is what some editors and spreadsheets write in front of UTF-8.
+const byteOrderMark = "\ufeff"
 
 // Lines gives the users of a file one by one, however large the file is.
 type Lines struct {
@@ -35,6 +37,9 @@ type Lines struct {
 // NewLines begins a file of a format. It fails where the file is none of that format at all.
 func NewLines(r io.Reader, format string) (*Lines, error) {
 	buffered := bufio.NewReaderSize(r, 4096)
+	if mark, _ := buffered.Peek(len(byteOrderMark)); string(mark) == byteOrderMark { // an error comes again
+		_, _ = buffered.Discard(len(byteOrderMark))
+	}
 	head, err := buffered.Peek(512)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, fmt.Errorf("read users: %w", err)
@@ -125,7 +130,7 @@ func (u *Lines) isHashConfig(line []byte) bool {
 
 // isFirebaseDocument tells the one JSON document that Firebase writes from JSON Lines.
 func isFirebaseDocument(head []byte) bool {
-	return firebaseDocument.MatchString(strings.TrimPrefix(string(head), "\ufeff"))
+	return firebaseDocument.Match(head)
 }
 
 var firebaseDocument = regexp.MustCompile(`^\s*\{\s*"users"\s*:`)

@@ -3,6 +3,7 @@ package userfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -100,11 +101,18 @@ func Reason(err error) string {
 	return err.Error()
 }
 
+func tooManyIdentities(field string) error {
+	return web.MalformedField(field, fmt.Sprintf("a list of at most %d identities", auth.MaxImportIdentities))
+}
+
 // ParsePortable reads one PortableUser. Its errors are fit for Reason.
 func ParsePortable(line []byte) (auth.PortableUser, error) {
 	var body PortableUserBody
 	if err := decodeLine(line, &body); err != nil {
 		return auth.PortableUser{}, err
+	}
+	if len(body.Providers) > auth.MaxImportIdentities {
+		return auth.PortableUser{}, tooManyIdentities("providers")
 	}
 	pu := auth.PortableUser{
 		User: auth.User{
