@@ -163,6 +163,7 @@ type providerPage struct {
 	Endpoints  string // the others, one a line as name=URL
 	Parameters string
 	AllowHosts string
+	Was        string // its version
 }
 
 func (v *visit) provider(problem string, checked bool) error {
@@ -184,6 +185,7 @@ func (v *visit) provider(problem string, checked bool) error {
 	shown := providerPage{
 		Kind: kind, Provider: p, New: missing, HasSecret: len(p.SecretSealed) > 0, Callbacks: v.caller.Project.Settings.CallbackURLs, Trial: v.Admin.TrialCallback(v.caller.Project.ID),
 		Checked: checked, Problem: problem, Issuer: p.Endpoints["issuer"], Endpoints: assignments(endpoints), Parameters: assignments(p.Parameters), AllowHosts: strings.Join(p.AllowHosts, "\n"),
+		Was: versionOf(p.UpdatedAt),
 	}
 	shown.Hosted = v.Admin.HostedCallback(v.caller.Project.ID)
 	shown.Open = v.problem != nil || len(endpoints)+len(p.Parameters)+len(p.AllowHosts)+len(p.Scopes) > 0 || p.Implicit
@@ -222,6 +224,13 @@ func (v *visit) saveProvider() error {
 	kind, known := kindOf(id)
 	if !known {
 		return web.NotFound()
+	}
+	p, err := v.Admin.Provider(v.r.Context(), v.caller, id)
+	if err != nil && auth.CodeOf(err) != auth.CodeNotFound {
+		return err
+	}
+	if err := v.wantStill("provider", versionOf(p.UpdatedAt), "this provider"); err != nil {
+		return err
 	}
 	change, err := v.providerChange(kind)
 	if err != nil {

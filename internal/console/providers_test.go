@@ -59,12 +59,12 @@ func TestConsoleProviders(t *testing.T) {
 	for field, wrong := range map[string][]string{
 		"clientId": {"issuer", "https://id.example.com"}, "endpoints": {"clientId", "x"}, "parameters": {"clientId", "x", "issuer", "https://id.example.com", "parameters", "prompt"},
 	} {
-		a := r.post(page, "save", wrong...).wantPage(422)
+		a := r.postNow(page, "save", wrong...).wantPage(422)
 		if !strings.Contains(a.Body.String(), `name="`+field+`"`) || !strings.Contains(a.Body.String(), `aria-invalid="true"`) {
 			t.Errorf("%s is not tied to what is wrong: %s", field, a.text())
 		}
 	}
-	r.post(page, "save", form...).wantBack(page + "?notice=saved")
+	r.postNow(page, "save", form...).wantBack(page + "?notice=saved")
 	p, err := r.admin.Provider(t.Context(), acme, "oidc.corp")
 	r.must(err)
 	if p.Enabled || p.ClientID != "client-1" || strings.Join(p.Scopes, " ") != "groups roles" || p.Parameters["hd"] != "example.com" || p.Endpoints["issuer"] != "https://id.example.com" {
@@ -81,15 +81,15 @@ func TestConsoleProviders(t *testing.T) {
 	if r.idp.secrets.ClientSecret != "s3cret-of-client" {
 		t.Errorf("secret %q", r.idp.secrets.ClientSecret)
 	}
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://id.example.com").wantBack(page) // an empty secret stays
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://evil.example.net").wantPage(422, "enter the secret again")
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://id.example.com").wantBack(page) // an empty secret stays
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://evil.example.net").wantPage(422, "enter the secret again")
 	r.idp.problem = &auth.Error{Code: auth.CodeUnavailable, Message: "it is closed"}
 	r.post(page, "check").wantPage(200, "it is closed")
 	r.post(list, "check").wantPage(200, "Problem", "it is closed")
 	if r.idp.secrets.ClientSecret != "s3cret-of-client" {
 		t.Errorf("secret %q", r.idp.secrets.ClientSecret)
 	}
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://id.example.com", "removeSecret", "yes").wantBack(page)
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://id.example.com", "removeSecret", "yes").wantBack(page)
 	r.post(page, "check")
 	if r.idp.secrets.ClientSecret != "" {
 		t.Error("the secret was not removed")

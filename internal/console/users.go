@@ -35,7 +35,7 @@ func usersPages() []page {
 				"end-session": userForm("ended", (*visit).endSession), "end-sessions": userForm("ended", (*visit).endSessions),
 				"reset-factors": userForm("factors", (*visit).resetFactors), "delete": (*visit).deleteUser,
 			},
-			rules: ui.FormRules{Repeated: []string{"roles"}},
+			rules: ui.FormRules{Repeated: []string{"roles", fieldWas + "roles"}},
 			notices: map[string]string{
 				"created": "The user is made.", "invited": "The user is invited; the mail is on its way.", "saved": "Saved.", "disabled": "The user is disabled, and signed out everywhere.",
 				"enabled": "The user may sign in again.", "reset": "A mail with a link to a new password is on its way.", "verify": "A mail to prove the address is on its way.",
@@ -306,9 +306,9 @@ func (v *visit) newUser() error {
 	return v.render("newuser", "New user", newUserPage{roles})
 }
 
-// Ticked tells whether one of several check boxes of a name is checked: as submitted, else as it is now.
+// Ticked tells whether one of several check boxes of a name is checked: as submitted, else as it is now. The form of an untouched page has none of them.
 func (v view) Ticked(name, value string, now bool) bool {
-	if v.visit.fields != nil && v.Problem != nil {
+	if v.Problem != nil && (v.visit.fields.Has(name) || v.visit.fields.Has(fieldWas+name)) {
 		return slices.Contains(v.visit.fields[name], value)
 	}
 	return now
@@ -355,6 +355,7 @@ type userPage struct {
 	User          userRow
 	Roles         []auth.Role
 	Claims        string
+	WasClaims     string // the same, as the form has it hidden
 	Attributes    string // "" for none
 	Sessions      []auth.Session
 	Factors       []auth.SecondFactor
@@ -380,7 +381,7 @@ func (v *visit) user() error {
 	if err != nil {
 		return err
 	}
-	shown := userPage{Claims: indented(u.CustomClaims), Attributes: indented(u.Attributes)}
+	shown := userPage{Claims: indented(u.CustomClaims), WasClaims: compact(u.CustomClaims), Attributes: indented(u.Attributes)}
 	if shown.Roles, err = v.Admin.Roles(ctx, v.caller); err != nil {
 		return err
 	}
@@ -409,6 +410,15 @@ func indented(values map[string]any) string {
 	return string(text)
 }
 
+// compact is JSON on one line, the same for the same claims.
+func compact(values map[string]any) string {
+	if len(values) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(values) // came from JSON
+	return string(text)
+}
+
 // userForm is a form that does one thing to the user and leads back to it.
 func userForm(notice string, do func(*visit) error) func(*visit) error {
 	return func(v *visit) error {
@@ -433,12 +443,25 @@ func (v *visit) changeProfile() error {
 	})
 }
 
+// changeRoles gives and takes what was ticked and unticked, and nothing else: what somebody else changed meanwhile stays.
 func (v *visit) changeRoles() error {
-	roles := slices.Clone(v.fields["roles"])
-	return v.patchUser(auth.UserPatch{Roles: &roles})
+	roles, was := v.fields["roles"], v.fields[fieldWas+"roles"]
+	return v.patchUser(auth.UserPatch{AddRoles: without(roles, was), RemoveRoles: without(was, roles)})
+}
+
+// without gives those of all that are not among the others.
+func without(all, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
 
 func (v *visit) changeClaims() error {
+	u, err := v.Admin.GetUser(v.r.Context(), v.caller, v.uid())
+	if err != nil {
+		return err
+	}
+	if err := v.wantStill("customClaims", compact(u.CustomClaims), "these claims"); err != nil {
+		return err
+	}
 	claims, err := parseClaims(v.field("customClaims"))
 	if err != nil {
 		return err
@@ -524,6 +547,14 @@ type boxes struct {
 // Boxes are check boxes of a name for roles, those that the user has now checked.
 func (v view) Boxes(name string, roles []auth.Role, now []auth.RoleID) boxes {
 	return boxes{v, name, roles, now}
+}
+
+// Was tells whether the user had the role when the form was made. A form that was refused keeps that, so that it still says what was changed on it.
+func (b boxes) Was(role auth.RoleID) bool {
+	if b.View.Problem != nil && (b.View.visit.fields.Has(b.Name) || b.View.visit.fields.Has(fieldWas+b.Name)) {
+		return slices.Contains(b.View.visit.fields[fieldWas+b.Name], string(role))
+	}
+	return b.Has(role)
 }
 
 // Has tells whether the user has the role now.
