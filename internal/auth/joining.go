@@ -10,6 +10,7 @@ const (
 	joinTakeover joinDecision = "takeover" // the account never verified its address, and the provider did: its password, sessions and identities go
 	joinConfirm  joinDecision = "confirm"  // an account has the address, and joining is not safe: the user must sign in the old way first
 	joinRefuse   joinDecision = "refuse"   // sign-up is closed
+	joinUnproven joinDecision = "unproven" // a new account would need a verified address, and the provider told none that could be verified
 )
 
 // joinFacts are all that the decision depends on.
@@ -22,6 +23,7 @@ type joinFacts struct {
 	accountIsInvitee  bool // it waits for its invite to be accepted
 	accountIsDisabled bool // by an admin
 	signUpOpen        bool
+	addressNeeded     bool // new accounts have to prove an address before they may sign in
 }
 
 // decideJoin is the whole policy of joining (P2, P3), as the contract's "same email, other credential" has it.
@@ -32,6 +34,9 @@ func decideJoin(f joinFacts) joinDecision {
 	case !f.identityEmail || !f.accountExists:
 		if !f.signUpOpen {
 			return joinRefuse
+		}
+		if f.addressNeeded && !f.identityEmail {
+			return joinUnproven
 		}
 		return joinCreate
 	case !f.identityVerified:

@@ -2,11 +2,11 @@ package auth
 
 import "testing"
 
-// everyFacts gives all 2^8 combinations.
+// everyFacts gives all 2^9 combinations.
 func everyFacts(yield func(joinFacts) bool) {
-	for bits := range 1 << 8 {
+	for bits := range 1 << 9 {
 		is := func(bit int) bool { return bits>>bit&1 == 1 }
-		if !yield(joinFacts{is(0), is(1), is(2), is(3), is(4), is(5), is(6), is(7)}) {
+		if !yield(joinFacts{is(0), is(1), is(2), is(3), is(4), is(5), is(6), is(7), is(8)}) {
 			return
 		}
 	}
@@ -28,7 +28,7 @@ func TestDecideJoin(t *testing.T) {
 		proven := sameEmail && f.identityVerified
 		untouchable := f.accountIsInvitee || f.accountIsDisabled
 		for property, holds := range map[string]bool{
-			"there is a decision": is(joinSignIn, joinCreate, joinLink, joinTakeover, joinConfirm, joinRefuse),
+			"there is a decision": is(joinSignIn, joinCreate, joinLink, joinTakeover, joinConfirm, joinRefuse, joinUnproven),
 			"who has the identity is who signs in, whatever the email":        is(joinSignIn) == f.identityKnown,
 			"an account opens to a new identity only by the provider's word":  proven || !is(joinLink, joinTakeover),
 			"an invite is not accepted by a provider":                         !f.accountIsInvitee || !is(joinLink, joinTakeover),
@@ -41,7 +41,8 @@ func TestDecideJoin(t *testing.T) {
 			"no second account gets the address":                              !is(joinCreate) || !sameEmail,
 			"a new account only where sign-up is open":                        !is(joinCreate) || f.signUpOpen,
 			"who is new is refused only where sign-up is closed":              is(joinRefuse) == (!f.identityKnown && !sameEmail && !f.signUpOpen),
-			"whether sign-up is open is nothing to those who have an account": is(joinCreate, joinRefuse) || got == decideJoin(withSignUp(f, !f.signUpOpen)),
+			"whether sign-up is open is nothing to those who have an account": is(joinCreate, joinRefuse, joinUnproven) || got == decideJoin(withSignUp(f, !f.signUpOpen)),
+			"no new account waits for an address that it does not have":       is(joinUnproven) == (!f.identityKnown && !f.identityEmail && f.signUpOpen && f.addressNeeded),
 		} {
 			if !holds {
 				t.Errorf("%+v is %s, against: %s", f, got, property)
@@ -65,6 +66,7 @@ func TestDecideJoinExamples(t *testing.T) {
 		"again, sign-up closed since": {joinFacts{identityKnown: true}, joinSignIn},
 		"new":                         {joinFacts{identityEmail: true, identityVerified: true, signUpOpen: true}, joinCreate},
 		"new, without an address":     {joinFacts{signUpOpen: true}, joinCreate},
+		"new, and could never verify": {joinFacts{signUpOpen: true, addressNeeded: true}, joinUnproven},
 		"new, sign-up closed":         {joinFacts{identityEmail: true, identityVerified: true}, joinRefuse},
 		"both verified":               {joinFacts{identityEmail: true, identityVerified: true, accountExists: true, accountVerified: true}, joinLink},
 		"squatted":                    {joinFacts{identityEmail: true, identityVerified: true, accountExists: true, signUpOpen: true}, joinTakeover},

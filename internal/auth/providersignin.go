@@ -318,7 +318,7 @@ func (s *Service) judge(ctx context.Context, tx Tx, c Caller, providerID string,
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return joining{}, err
 	}
-	facts := joinFacts{identityKnown: err == nil, signUpOpen: c.Project.Settings.SelfSignUp}
+	facts := joinFacts{identityKnown: err == nil, signUpOpen: c.Project.Settings.SelfSignUp, addressNeeded: c.Project.Settings.VerifyEmailEnforced}
 	if !plainlySpelled(external.Email) {
 		external.EmailVerified = false // it may be another mailbox than the one that its canonical form names
 	}
@@ -410,6 +410,8 @@ func (s *Service) carryOut(ctx context.Context, tx Tx, c Caller, decision joinDe
 		return s.signedIn(ctx, tx, u, external)
 	case joinConfirm:
 		return u, nil
+	case joinUnproven:
+		return User{}, newError(CodeInvalidProviderResponse, "The provider vouches for no email address, and this project needs a verified one")
 	}
 	return User{}, errSignUpClosed
 }
@@ -470,9 +472,6 @@ func (s *Service) createFromIdentity(ctx context.Context, tx Tx, c Caller, ident
 	fillProfile(&u, external)
 	u.EmailVerified = external.EmailVerified && !email.IsZero()
 	u.VerificationRequired = c.Project.Settings.VerifyEmailEnforced && !u.EmailVerified
-	if u.VerificationRequired && email.IsZero() { // nothing could ever verify it
-		return User{}, newError(CodeInvalidProviderResponse, "The provider vouches for no email address, and this project needs a verified one")
-	}
 	if err := s.approve(ctx, tx, c, signUpQuestion(email, u.EmailVerified, identity.ProviderID)); err != nil {
 		return User{}, err
 	}

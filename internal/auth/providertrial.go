@@ -37,8 +37,9 @@ type ProviderTrial struct {
 	Identity   ExternalIdentity // as the provider told it
 	Email      Email            // that counts here; "" where none does
 	Verified   bool             // it counts as verified
-	Decision   string           // what a sign-in would have done: sign_in, create, link, takeover, confirm or refuse, as decideJoin has them
+	Decision   string           // what a sign-in would have done: sign_in, create, link, takeover, confirm, refuse or unproven, as decideJoin has them
 	User       User             // whose account would have been met; zero where nobody's
+	MustVerify bool             // a new user would have to prove the address by mail first
 	Answers    []ProviderAnswer // what the provider said, without its secrets
 }
 
@@ -144,6 +145,7 @@ func (a *Admin) finishTrial(ctx context.Context, c Caller, browser string, answe
 			trial.Email = ""
 		}
 		trial.Verified = j.external.EmailVerified && !trial.Email.IsZero()
+		trial.MustVerify = j.decision == joinCreate && c.Project.Settings.VerifyEmailEnforced && !trial.Verified
 		return errOnlyTried
 	})
 	if !errors.Is(err, errOnlyTried) {

@@ -83,6 +83,16 @@ func TestProviderTrial(t *testing.T) {
 	if trial, err := r.finish(r.try("new")); err != nil || trial.Decision != "refuse" {
 		t.Errorf("sign-up is closed: %+v, %v", trial, err)
 	}
+	r.set("selfSignUp", "true")
+	r.set("verifyEmailEnforced", "true")
+	r.idp.users["mute"] = auth.ExternalIdentity{Subject: "6"}
+	r.idp.users["vague"] = auth.ExternalIdentity{Subject: "7", Email: "vague@example.com"}
+	for who, want := range map[string]string{"mute": "unproven", "vague": "create", "new": "create"} {
+		trial, err := r.finish(r.try(who))
+		if err != nil || trial.Decision != want || trial.MustVerify != (who == "vague") {
+			t.Errorf("addresses have to be verified, %s: %s, must verify %v, %v", who, trial.Decision, trial.MustVerify, err)
+		}
+	}
 	trial, err := r.finish(r.try("nobody"))
 	wantCode(t, err, auth.CodeInvalidProviderResponse)
 	if trial.ProviderID != "google.com" || len(trial.Answers) != 1 {
@@ -100,7 +110,7 @@ func TestProviderTrial(t *testing.T) {
 	for _, record := range records {
 		outcomes[record.Outcome]++
 	}
-	if outcomes[auth.OutcomeAllowed] != 6 || outcomes[auth.OutcomeDenied] != 1 {
+	if outcomes[auth.OutcomeAllowed] != 9 || outcomes[auth.OutcomeDenied] != 1 {
 		t.Errorf("recorded: %v", outcomes)
 	}
 }
@@ -206,5 +216,18 @@ func TestTrialIsRolledBack(t *testing.T) {
 	wantCode(t, err, "")
 	if trial.Decision != "create" || trial.User.ID != "" || u.Email != "dora@example.com" || u.EmailVerified {
 		t.Errorf("decision %s about %q; the account is at %q, verified %v", trial.Decision, trial.User.ID, u.Email, u.EmailVerified)
+	}
+}
+
+// TestUnprovenAtSignIn: where addresses have to be verified, nobody gets an account that has none to verify.
+func TestUnprovenAtSignIn(t *testing.T) {
+	r := newProviderRig(t)
+	r.google()
+	r.set("verifyEmailEnforced", "true")
+	r.idp.users = map[string]auth.ExternalIdentity{"mute": {Subject: "6"}}
+	before := r.everything()
+	_, err := r.service.SignInWithProvider(t.Context(), r.anyone(), r.flow("mute"))
+	if wantCode(t, err, auth.CodeInvalidProviderResponse); !strings.Contains(err.Error(), "vouches for no email address") || r.everything() != before {
+		t.Errorf("%v; users and mails %v", err, r.everything())
 	}
 }

@@ -391,12 +391,12 @@ func noteJoin(ctx context.Context, f joinFacts, decision joinDecision, u User) {
 	}
 	noteLookup(ctx, u, err)
 	outcome := OutcomePassed
-	if decision == joinConfirm || decision == joinRefuse {
+	if decision == joinConfirm || decision == joinRefuse || decision == joinUnproven {
 		outcome = OutcomeRefused
 	}
 	note(ctx, StepJoin, outcome, "of", "identity", "decision", string(decision), "identity_known", yes(f.identityKnown), "identity_has_email", yes(f.identityEmail),
 		"identity_verified", yes(f.identityVerified), "account_exists", yes(f.accountExists), "account_verified", yes(f.accountVerified),
-		"account_invited", yes(f.accountIsInvitee), "account_disabled", yes(f.accountIsDisabled), "sign_up_open", yes(f.signUpOpen))
+		"account_invited", yes(f.accountIsInvitee), "account_disabled", yes(f.accountIsDisabled), "sign_up_open", yes(f.signUpOpen), "address_needed", yes(f.addressNeeded))
 }
 
 func yes(b bool) string {

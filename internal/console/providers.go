@@ -167,6 +167,7 @@ type providerPage struct {
 	Endpoints  string // the others, one a line as name=URL
 	Parameters string
 	AllowHosts string
+	Was        string // its version
 }
 
 func (v *visit) provider(problem string, checked bool) error {
@@ -188,6 +189,7 @@ func (v *visit) provider(problem string, checked bool) error {
 	shown := providerPage{
 		Kind: kind, Provider: p, New: missing, HasSecret: len(p.SecretSealed) > 0, Callbacks: v.caller.Project.Settings.CallbackURLs, Trial: v.Admin.TrialCallback(v.caller.Project.ID),
 		Checked: checked, Problem: problem, Issuer: p.Endpoints["issuer"], Endpoints: assignments(endpoints), Parameters: assignments(p.Parameters), AllowHosts: strings.Join(p.AllowHosts, "\n"),
+		Was: versionOf(p.UpdatedAt),
 	}
 	shown.Hosted = v.Admin.HostedCallback(v.caller.Project.ID)
 	shown.Open = v.problem != nil || len(endpoints)+len(p.Parameters)+len(p.AllowHosts)+len(p.Scopes) > 0 || p.Implicit
@@ -226,6 +228,13 @@ func (v *visit) saveProvider() error {
 	kind, known := kindOf(id)
 	if !known {
 		return web.NotFound()
+	}
+	p, err := v.Admin.Provider(v.r.Context(), v.caller, id)
+	if err != nil && auth.CodeOf(err) != auth.CodeNotFound {
+		return err
+	}
+	if err := v.wantStill("provider", versionOf(p.UpdatedAt), "this provider"); err != nil {
+		return err
 	}
 	change, err := v.providerChange(kind)
 	if err != nil {
@@ -384,15 +393,25 @@ func (v *visit) finishTrial() error {
 	return v.render("provider_trial", "What came back from "+shown.Kind.Name, shown)
 }
 
+// blockedReasons say why the user whom somebody meets may not sign in, by userRow.State.
+var blockedReasons = map[string]string{
+	"disabled":   "The user whom this meets is disabled: nobody would be signed in.",
+	"invited":    "The user whom this meets has not accepted the invitation yet: nobody would be signed in before.",
+	"unverified": "The user whom this meets has to prove the email address by mail first: nobody would be signed in before.",
+}
+
 // trialOutcome says what a sign-in would have done.
 func trialOutcome(t auth.ProviderTrial) (text string, good bool) {
-	if (t.Decision == "sign_in" || t.Decision == "link") && t.User.Blocked() {
-		return "The user may not sign in now: the account is disabled, or waits for its invitation or for its email address to be proven.", false
+	if t.User.Blocked() && t.Decision != "takeover" { // which proves the address, and meets nobody who is disabled or invited
+		return blockedReasons[userRow{User: t.User}.State()], false
 	}
 	switch t.Decision {
 	case "sign_in":
 		return "This account at the provider is known here: its user would be signed in.", true
 	case "create":
+		if t.MustVerify {
+			return "Nobody has this account at the provider or its address: a new user would be made, who has to prove the address by mail before signing in.", false
+		}
 		return "Nobody has this account at the provider or its address: a new user would be made.", true
 	case "link":
 		return "A user has the same address, and both sides have proven it: the account at the provider would be joined to that user, who would be signed in.", true
@@ -400,6 +419,8 @@ func trialOutcome(t auth.ProviderTrial) (text string, good bool) {
 		return "A user has the address without ever having proven it, and the provider vouches for it: the user would be this one's from now on, without the password and the sessions that it has.", true
 	case "confirm":
 		return "A user has the same address, and joining them is not safe: nobody would be signed in. That user has to sign in as before, and link the provider then.", false
+	case "unproven":
+		return "Nobody has this account, and new users need a verified address here, while the provider tells none that could be verified: nobody would be signed in.", false
 	case "refuse":
 		return "Nobody has this account, and sign-up is closed here: nobody would be signed in.", false
 	}

@@ -59,12 +59,12 @@ func TestConsoleProviders(t *testing.T) {
 	for field, wrong := range map[string][]string{
 		"clientId": {"issuer", "https://id.example.com"}, "endpoints": {"clientId", "x"}, "parameters": {"clientId", "x", "issuer", "https://id.example.com", "parameters", "prompt"},
 	} {
-		a := r.post(page, "save", wrong...).wantPage(422)
+		a := r.postNow(page, "save", wrong...).wantPage(422)
 		if !strings.Contains(a.Body.String(), `name="`+field+`"`) || !strings.Contains(a.Body.String(), `aria-invalid="true"`) {
 			t.Errorf("%s is not tied to what is wrong: %s", field, a.text())
 		}
 	}
-	r.post(page, "save", form...).wantBack(page + "?notice=saved")
+	r.postNow(page, "save", form...).wantBack(page + "?notice=saved")
 	p, err := r.admin.Provider(t.Context(), acme, "oidc.corp")
 	r.must(err)
 	if p.Enabled || p.ClientID != "client-1" || strings.Join(p.Scopes, " ") != "groups roles" || p.Parameters["hd"] != "example.com" || p.Endpoints["issuer"] != "https://id.example.com" {
@@ -81,15 +81,15 @@ func TestConsoleProviders(t *testing.T) {
 	if r.idp.secrets.ClientSecret != "s3cret-of-client" {
 		t.Errorf("secret %q", r.idp.secrets.ClientSecret)
 	}
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://id.example.com").wantBack(page) // an empty secret stays
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://evil.example.net").wantPage(422, "enter the secret again")
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://id.example.com").wantBack(page) // an empty secret stays
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://evil.example.net").wantPage(422, "enter the secret again")
 	r.idp.problem = &auth.Error{Code: auth.CodeUnavailable, Message: "it is closed"}
 	r.post(page, "check").wantPage(200, "it is closed")
 	r.post(list, "check").wantPage(200, "Problem", "it is closed")
 	if r.idp.secrets.ClientSecret != "s3cret-of-client" {
 		t.Errorf("secret %q", r.idp.secrets.ClientSecret)
 	}
-	r.post(page, "save", "clientId", "client-2", "issuer", "https://id.example.com", "removeSecret", "yes").wantBack(page)
+	r.postNow(page, "save", "clientId", "client-2", "issuer", "https://id.example.com", "removeSecret", "yes").wantBack(page)
 	r.post(page, "check")
 	if r.idp.secrets.ClientSecret != "" {
 		t.Error("the secret was not removed")
@@ -125,6 +125,7 @@ func TestConsoleProviderTrial(t *testing.T) {
 	if strings.Contains(a.Body.String(), "<script>") {
 		t.Error("a claim is not escaped")
 	}
+	a.wantPage(200, "The blocking hook was not asked")
 	come(back+"&code=ann").wantPage(422, "was used already")
 	come(begin()+"&error=access_denied").wantPage(422, "access_denied")
 	come(begin()+"&code=nobody").wantPage(422, "named no subject", "said <b>")
@@ -161,4 +162,32 @@ func (r *rig) withStep(a *answer) *answer {
 		req.AddCookie(cookie)
 	}
 	return r.do(req)
+}
+
+// TestTrialOutcome: who is met and may not sign in is told why, whatever else would have been decided.
+func TestTrialOutcome(t *testing.T) {
+	disabled, invited, unverified := auth.User{ID: "u", Disabled: true}, auth.User{ID: "u", InvitePending: true}, auth.User{ID: "u", VerificationRequired: true}
+	for _, tt := range []struct {
+		trial auth.ProviderTrial
+		says  string
+		good  bool
+	}{
+		{auth.ProviderTrial{Decision: "sign_in", User: disabled}, "is disabled", false},
+		{auth.ProviderTrial{Decision: "sign_in", User: invited}, "has not accepted the invitation", false},
+		{auth.ProviderTrial{Decision: "sign_in", User: unverified}, "has to prove the email address", false},
+		{auth.ProviderTrial{Decision: "confirm", User: disabled}, "is disabled", false},
+		{auth.ProviderTrial{Decision: "confirm", User: invited}, "has not accepted the invitation", false},
+		{auth.ProviderTrial{Decision: "confirm", User: unverified}, "has to prove the email address", false},
+		{auth.ProviderTrial{Decision: "confirm", User: auth.User{ID: "u"}}, "has to sign in as before", false},
+		{auth.ProviderTrial{Decision: "takeover", User: unverified}, "the user would be this one's", true},
+		{auth.ProviderTrial{Decision: "sign_in", User: auth.User{ID: "u"}}, "its user would be signed in", true},
+		{auth.ProviderTrial{Decision: "create", MustVerify: true}, "prove the address by mail", false},
+		{auth.ProviderTrial{Decision: "create"}, "a new user would be made.", true},
+		{auth.ProviderTrial{Decision: "unproven"}, "tells none that could be verified", false},
+		{auth.ProviderTrial{Decision: "refuse"}, "sign-up is closed", false},
+	} {
+		if text, good := trialOutcome(tt.trial); !strings.Contains(text, tt.says) || good != tt.good {
+			t.Errorf("%s of %+v: good %v, %s", tt.trial.Decision, tt.trial.User, good, text)
+		}
+	}
 }

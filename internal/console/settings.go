@@ -210,10 +210,10 @@ func (v *visit) saveSettings() error {
 		typed := v.typedSetting(field.Key, field.Setting)
 		switch {
 		case !v.touched(field):
+		case !field.Secret() && field.Type != "image" && v.typedSetting(fieldWas+field.Key, field.Setting) != normalized(field.Now, field.Setting):
+			return &auth.Error{Code: auth.CodeConflict, Field: field.Key, Message: "somebody else changed " + field.Key + " since the page was opened, so nothing was saved; send the form again where yours is right"}
 		case v.fields.Has(fieldReset + field.Key):
 			change.Reset = append(change.Reset, field.Key)
-		case !field.Secret() && v.typedSetting(fieldWas+field.Key, field.Setting) != normalized(field.Now, field.Setting):
-			return &auth.Error{Code: auth.CodeConflict, Field: field.Key, Message: "somebody else changed " + field.Key + " since the page was opened, so nothing was saved; send the form again where yours is right"}
 		default:
 			change.Set[field.Key] = typed
 		}

@@ -35,7 +35,7 @@ func usersPages() []page {
 				"end-session": userForm("ended", (*visit).endSession), "end-sessions": userForm("ended", (*visit).endSessions),
 				"reset-factors": userForm("factors", (*visit).resetFactors), "delete": (*visit).deleteUser,
 			},
-			rules: ui.FormRules{Repeated: []string{"roles"}},
+			rules: ui.FormRules{Repeated: []string{"roles", fieldWas + "roles"}},
 			notices: map[string]string{
 				"created": "The user is made.", "invited": "The user is invited; the mail is on its way.", "saved": "Saved.", "disabled": "The user is disabled, and signed out everywhere.",
 				"enabled": "The user may sign in again.", "reset": "A mail with a link to a new password is on its way.", "verify": "A mail to prove the address is on its way.",
@@ -347,6 +347,7 @@ type userPage struct {
 	User          userRow
 	Roles         []auth.Role
 	Claims        string
+	WasClaims     string // the same, as the form has it hidden
 	Attributes    string // "" for none
 	Sessions      []auth.Session
 	Factors       []auth.SecondFactor
@@ -372,7 +373,7 @@ func (v *visit) user() error {
 	if err != nil {
 		return err
 	}
-	shown := userPage{Claims: indented(u.CustomClaims), Attributes: indented(u.Attributes)}
+	shown := userPage{Claims: indented(u.CustomClaims), WasClaims: compact(u.CustomClaims), Attributes: indented(u.Attributes)}
 	if shown.Roles, err = v.Admin.Roles(ctx, v.caller); err != nil {
 		return err
 	}
@@ -398,6 +399,15 @@ func indented(values map[string]any) string {
 		return ""
 	}
 	text, _ := json.MarshalIndent(values, "", "  ") // came from JSON
+	return string(text)
+}
+
+// compact is JSON on one line, the same for the same claims.
+func compact(values map[string]any) string {
+	if len(values) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(values) // came from JSON
 	return string(text)
 }
 
@@ -438,12 +448,25 @@ func (v *visit) changed(name string) *string {
 	return &value
 }
 
+// changeRoles gives and takes what was ticked and unticked, and nothing else: what somebody else changed meanwhile stays.
 func (v *visit) changeRoles() error {
-	roles := slices.Clone(v.fields["roles"])
-	return v.patchUser(auth.UserPatch{Roles: &roles})
+	roles, was := v.fields["roles"], v.fields[fieldWas+"roles"]
+	return v.patchUser(auth.UserPatch{AddRoles: without(roles, was), RemoveRoles: without(was, roles)})
+}
+
+// without gives those of all that are not among the others.
+func without(all, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
 
 func (v *visit) changeClaims() error {
+	u, err := v.Admin.GetUser(v.r.Context(), v.caller, v.uid())
+	if err != nil {
+		return err
+	}
+	if err := v.wantStill("customClaims", compact(u.CustomClaims), "these claims"); err != nil {
+		return err
+	}
 	claims, err := parseClaims(v.field("customClaims"))
 	if err != nil {
 		return err
@@ -520,26 +543,29 @@ func (u userRow) Confirmation() string { return typedName(u.User) }
 
 // boxes are check boxes for roles.
 type boxes struct {
-	Name    string
-	Roles   []auth.Role
-	checked []string
+	Name         string
+	Roles        []auth.Role
+	checked, was []string
 }
 
-// Boxes are check boxes of a name for roles, in the form with the button do: those are checked that were as it was sent and refused, else those that the user has now.
+// Boxes are check boxes of a name for roles, in the form with the button do: those are checked that the user has now. A form that was refused keeps what was sent, and
+// what was so when it was made, so that it still says what was changed on it.
 func (v view) Boxes(do, name string, roles []auth.Role, now []auth.RoleID) boxes {
-	b := boxes{Name: name, Roles: roles}
 	if v.refused(do) {
-		b.checked = v.visit.fields[name]
-		return b
+		return boxes{name, roles, v.visit.fields[name], v.visit.fields[fieldWas+name]}
 	}
+	var has []string
 	for _, role := range now {
-		b.checked = append(b.checked, string(role))
+		has = append(has, string(role))
 	}
-	return b
+	return boxes{name, roles, has, has}
 }
 
 // Checked tells whether the box of a role is.
 func (b boxes) Checked(role auth.RoleID) bool { return slices.Contains(b.checked, string(role)) }
+
+// Was tells whether the user had the role when the form was made.
+func (b boxes) Was(role auth.RoleID) bool { return slices.Contains(b.was, string(role)) }
 
 // eventName makes words of an event's name.
 func eventName(e auth.Event) string {

@@ -151,7 +151,7 @@ func TestUserPage(t *testing.T) {
 	}
 	r.post(path, "profile", "email", "hopper@example.com", "was-email", "mallory@example.com", "emailVerified", "on", "was-emailVerified", "false").wantBack(path)
 	r.post(path, "profile", "email", "nobody").wantPage(422)
-	r.post(path, "roles", "roles", "editor").wantBack(path)
+	r.postNow(path, "roles", "roles", "editor").wantBack(path)
 	// A form that is refused leaves the boxes of the others as they are, and its own as they were sent.
 	if a := r.post(path, "delete", "confirm", "not the address"); !regexp.MustCompile(`name="roles" value="[^"]+" checked`).MatchString(a.Body.String()) {
 		t.Error("a refused deletion clears the box of a role")
@@ -162,22 +162,22 @@ func TestUserPage(t *testing.T) {
 	if u := user(); len(u.Roles) != 1 {
 		t.Errorf("roles %v", u.Roles)
 	}
-	r.post(path, "roles").wantBack(path)
+	r.postNow(path, "roles").wantBack(path)
 	if u := user(); len(u.Roles) != 0 {
 		t.Errorf("roles %v", u.Roles)
 	}
 	for wrong, why := range map[string]string{"{\n\"a\": }": "line 2", "[]": "JSON object", `{"a":1,"a":2}`: "twice", `{"sub":"x"}`: "reserved", "{": "line 1"} {
-		a := r.post(path, "claims", "customClaims", wrong).wantPage(422, why)
+		a := r.postNow(path, "claims", "customClaims", wrong).wantPage(422, why)
 		if !strings.Contains(a.Body.String(), `aria-invalid="true" aria-describedby="problem"`) {
 			t.Errorf("%s: the field is not marked", wrong)
 		}
 	}
-	r.post(path, "claims", "customClaims", `{"plan":"gold","level":3}`).wantBack(path)
+	r.postNow(path, "claims", "customClaims", `{"plan":"gold","level":3}`).wantBack(path)
 	if u := user(); u.CustomClaims["plan"] != "gold" {
 		t.Errorf("claims %v", u.CustomClaims)
 	}
 	r.get(path).wantPage(200, `"plan": "gold"`)
-	r.post(path, "claims", "customClaims", "").wantBack(path)
+	r.postNow(path, "claims", "customClaims", "").wantBack(path)
 	if u := user(); len(u.CustomClaims) != 0 {
 		t.Errorf("claims %v", u.CustomClaims)
 	}

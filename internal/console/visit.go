@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
@@ -126,6 +128,24 @@ func (v *visit) value(name, now string) string {
 		return v.fields.Get(name)
 	}
 	return now
+}
+
+// wantStill refuses a form that was made before somebody else changed what it is about. The hidden field that goes with the named one has what was so then. A form that
+// is shown again has what is so now, so whoever sends it once more means it.
+func (v *visit) wantStill(name, now, what string) error {
+	if v.field(fieldWas+name) == now {
+		return nil
+	}
+	return &auth.Error{Code: auth.CodeConflict, Field: name, Message: "somebody else changed " + what + " since the page was opened, so nothing was saved; " +
+		"open the page again to see what is so now, or send the form once more where yours is right"}
+}
+
+// versionOf tells states of a thing apart by when it was changed; "" where there is none yet.
+func versionOf(updated time.Time) string {
+	if updated.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(updated.UnixMilli(), 10)
 }
 
 // query gives a parameter of the address.

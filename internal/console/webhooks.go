@@ -58,6 +58,7 @@ type webhookForm struct {
 	Events   []webhookEvent
 	Hosts    string
 	Deadline string
+	Was      string // its version
 }
 
 type webhookEvent struct {
@@ -66,7 +67,7 @@ type webhookEvent struct {
 }
 
 func (v *visit) webhookForm(w auth.Webhook) webhookForm {
-	form := webhookForm{Webhook: w, Blocking: w.Kind == auth.WebhookBlocking, Hosts: strings.Join(w.AllowHosts, "\n"), Deadline: w.Deadline.String()}
+	form := webhookForm{Webhook: w, Blocking: w.Kind == auth.WebhookBlocking, Hosts: strings.Join(w.AllowHosts, "\n"), Deadline: w.Deadline.String(), Was: versionOf(w.UpdatedAt)}
 	chosen := w.Events
 	if v.problem != nil && v.fields.Has("url") {
 		chosen = v.fields["events"]
@@ -181,6 +182,9 @@ func (v *visit) webhookID() auth.WebhookID { return auth.WebhookID(v.r.PathValue
 func (v *visit) saveWebhook() error {
 	w, err := v.Admin.Webhook(v.r.Context(), v.caller, v.webhookID())
 	if err != nil {
+		return err
+	}
+	if err := v.wantStill("webhook", versionOf(w.UpdatedAt), "this webhook"); err != nil {
 		return err
 	}
 	change, err := v.webhookChange(w.Kind)

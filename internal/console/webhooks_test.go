@@ -56,9 +56,9 @@ func TestConsoleWebhooks(t *testing.T) {
 	r.post(page, "test").wantPage(200, "The test failed", "nobody answers")
 	r.post(page, "rotate").wantPage(200, "This is shown once")
 	r.get(page).wantPage(200, "The one before signs until")
-	r.post(page, "save", "url", "https://app.example.com/hook", "events", "user.created").wantBack(page + "?notice=saved")
+	r.postNow(page, "save", "url", "https://app.example.com/hook", "events", "user.created").wantBack(page + "?notice=saved")
 	r.get(list).wantPage(200, "Off")
-	r.post(page, "save", "url", "https://other.example.com/hook", "events", "user.created", "enabled", "yes").wantPage(200, "This is shown once")
+	r.postNow(page, "save", "url", "https://other.example.com/hook", "events", "user.created", "enabled", "yes").wantPage(200, "This is shown once")
 
 	_, err = r.admin.SignUp(t.Context(), auth.Caller{Project: acme.Project}, auth.SignUpParams{Email: "ann@example.com", Password: "copper lantern 97"})
 	r.must(err)

@@ -43,6 +43,9 @@ func stepVerdict(d auth.Decision, s auth.Step) (why, do string) {
 		if s.Facts["decision"] == "refuse" {
 			return "the identity belongs to nobody here, and sign-up is closed", fmt.Sprintf("invite the person (doorward user invite EMAIL --project %s), or open sign-up (doorward project set %s selfSignUp=true)", d.Project, d.Project)
 		}
+		if s.Facts["decision"] == "unproven" {
+			return "", "" // the answer's code says it
+		}
 		return "an account has the address already, and joining it is not safe", "the person signs in the old way first and then links the provider. Joining happens by itself only where both sides have verified the address"
 	case auth.StepToken:
 		return tokenVerdict(s)

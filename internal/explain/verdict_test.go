@@ -52,6 +52,8 @@ func TestVerdicts(t *testing.T) {
 			"proves nobody's identity: bad", "provider check p"},
 		"provider told no address": {"user.sign_in", "invalid_provider_response", "", []auth.Step{step("provider passed"), step("lookup not_found"), step("join passed", "decision", "create")},
 			"told no email address", "scope"},
+		"no address to verify": {"user.sign_in", "invalid_provider_response", "", []auth.Step{step("provider passed"), step("lookup not_found"), step("join refused", "decision", "unproven")},
+			"told no email address", "scope"},
 		"join refused":     {"user.sign_in", "sign_up_off", "", []auth.Step{step("lookup not_found"), step("join refused", "decision", "refuse")}, "sign-up is closed", "selfSignUp=true"},
 		"join to confirm":  {"user.sign_in", "", "u1", []auth.Step{good, step("join refused", "decision", "confirm")}, "not safe", "links the provider"},
 		"token unknown":    {"session.refresh", "", "", []auth.Step{step("token not_found")}, "unknown", "newest token"},

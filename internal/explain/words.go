@@ -52,7 +52,7 @@ func Found(s auth.Step) string {
 		}
 		return fmt.Sprintf("%s answered %s (%s): %s", f["from"], f["status"], f["type"], f["body"])
 	case auth.StepJoin:
-		return f["decision"] + ": " + listed(f, "identity_known", "identity_has_email", "identity_verified", "account_exists", "account_verified", "account_invited", "account_disabled", "sign_up_open")
+		return f["decision"] + ": " + listed(f, "identity_known", "identity_has_email", "identity_verified", "account_exists", "account_verified", "account_invited", "account_disabled", "sign_up_open", "address_needed")
 	}
 	return listed(f, "of", "reason", "purpose", "state", "tries", "provider", "age", "age_limit", "idle", "idle_limit", "revoked_at", "rotated_at", "since", "grace", "successor_used",
 		"expired_at", "expired_since", "expires_at", "used_at", "provider_matches", "callback_matches", "verifier_matches", "state_given", "state_matches", "issuer_given", "issuer_matches")
