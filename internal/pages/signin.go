@@ -29,7 +29,7 @@ const (
 )
 
 // signInNotes are what can have led to the sign-in page, and how that is shown; nothing else in its query is.
-var signInNotes = map[string]string{"begin-anew": "warn", "signed-out": "good", "gave-up": "info", "confirm": "warn"}
+var signInNotes = map[string]string{"begin-anew": "warn", "signed-out": "good", "gave-up": "info", "confirm": "warn", "recent": "warn"}
 
 func (p *Pages) flowRoutes() []web.Route {
 	var routes []web.Route
