@@ -113,7 +113,7 @@ func (v *visit) signInView(w http.ResponseWriter, r *http.Request, d destination
 		f := v.newForm(pagePasskey, secret, d)
 		f.hide(fieldSession, "")
 		f.Button, f.Quiet = v.texts.get("sign-in.passkey"), true
-		add(part{Form: v.ceremony(f, "get", pagePasskey)})
+		add(part{Form: v.ceremony(f, "get", pagePasskey, v.flowURL(pageSignIn, d, fieldAgain, "1"))})
 	}
 	providers, err := v.service.SignInProviders(r.Context(), v.project)
 	if err != nil {
