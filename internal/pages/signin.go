@@ -59,6 +59,9 @@ func (p *Pages) flowRoutes() []web.Route {
 	add(http.MethodGet, pageForgot, (*visit).showForgot)
 	add(http.MethodPost, pageForgot, (*visit).submitForgot)
 	add(http.MethodPost, pageSignOut, (*visit).submitSignOut)
+	for _, name := range []string{pageContinue, pagePasskey, pageProvider, pageSignOut} { // forms only, whose address a browser may open all the same
+		add(http.MethodGet, name, (*visit).showSignInInstead)
+	}
 	add(http.MethodGet, pageSetup, (*visit).showSetup)
 	add(http.MethodPost, pageSetup, (*visit).submitSetup)
 	return routes
@@ -87,6 +90,15 @@ func (v *visit) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		shown.Parts = slices.Insert(shown.Parts, 0, says)
 	}
 	return v.writeFlow(w, http.StatusOK, d, shown)
+}
+
+// showSignInInstead leads from the address of a form, which is no page, to the sign-in page.
+func (v *visit) showSignInInstead(w http.ResponseWriter, r *http.Request) error {
+	d, err := v.destinationOf(r, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return seeOther(w, v.flowURL(pageSignIn, d))
 }
 
 // signInView is the page with all ways to sign in that the project has.
