@@ -17,6 +17,7 @@ type Authorization struct {
 	URL        string
 	ProviderID string
 	SessionID  string // secret of the app
+	State      string // that the provider sends back; in the URL too
 }
 
 // Authorize begins a sign-in at a provider: one record of session id, state, nonce, code verifier, provider, callback and expiry (P14).
@@ -66,7 +67,7 @@ func (s *Service) authorize(ctx context.Context, c Caller, providerID, redirectU
 	if err != nil {
 		return Authorization{}, fmt.Errorf("create flow: %w", err)
 	}
-	return Authorization{URL: target, ProviderID: provider.ID, SessionID: secrets[0]}, nil
+	return Authorization{URL: target, ProviderID: provider.ID, SessionID: secrets[0], State: secrets[1]}, nil
 }
 
 var (

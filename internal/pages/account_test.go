@@ -334,10 +334,17 @@ func TestAccountEmail(t *testing.T) {
 				t.Error("the address is as it was")
 			}
 			b.signInAnewAs("ada.new@example.com")
+			page := b.open(path)
 			b.later()
-			again := b.deed(b.open(path), "email", "", "email", "ada.newer@example.com")
+			again := b.deed(page, "email", "", "email", "ada.newer@example.com")
 			again.want(t, 403, "account.recent.title")
 			b.wantWayBack(again, path)
+			stale := b.open(path) // asks before anything is typed
+			stale.wantText(t, "account.recent.text")
+			b.wantWayBack(stale, path)
+			if strings.Contains(stale.body, `name="email"`) {
+				t.Error("the page has a form that would fail")
+			}
 		})
 	}
 }

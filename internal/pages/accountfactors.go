@@ -60,7 +60,7 @@ func (a *account) addSections() []section {
 	if a.service.PasskeysOnPages(a.project) {
 		passkey := add("add-passkey", fieldName, "passkey")
 		passkey.NeedsScript = true
-		a.ceremony(passkey.Parts[0].Form, "create", "account/factors").hide(fieldFactor, "")
+		a.ceremony(passkey.Parts[0].Form, "create", "account/factors", template.URL(a.address(a.tab.path, nil))).hide(fieldFactor, "")
 		sections = append(sections, passkey)
 	}
 	return sections

@@ -42,6 +42,11 @@ func (a *account) emailSection() section {
 		}
 		email.Rows = []row{now}
 	}
+	if a.provesEmailFirst() && !a.service.SignedInLately(a.who) {
+		email.Text = append(email.Text, a.texts.get("account.recent.text"))
+		email.Parts = []part{a.signInAgain()}
+		return email
+	}
 	hint := "account.email.hint-now"
 	if a.provesEmailFirst() {
 		hint = "account.email.hint"

@@ -107,6 +107,9 @@ func (a *account) unlink(w http.ResponseWriter, r *http.Request) error {
 
 // link begins to link an account at a provider; finishLink ends it. Between them the cookie of the step says whose account it is for.
 func (a *account) link(w http.ResponseWriter, r *http.Request) error {
+	if a.project.Settings.RecentForProviders && !a.service.SignedInLately(a.who) { // before a way to the provider and back for nothing
+		return &auth.Error{Code: auth.CodeRecentSignInRequired, Message: "sign in again to link an account"}
+	}
 	return a.goToProvider(w, r, a.fields.Get(fieldProvider), destination{next: a.localPath(a.address(a.tab.path, nil))}, url.Values{fieldUser: {string(a.user.ID)}})
 }
 
@@ -123,7 +126,7 @@ func (v *visit) finishLink(w http.ResponseWriter, r *http.Request, user string, 
 	switch _, err := v.service.LinkProvider(r.Context(), c, answer); auth.CodeOf(err) {
 	case "":
 	case auth.CodeRecentSignInRequired:
-		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1"))
+		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1", fieldSays, "recent"))
 	case auth.CodeIdentityInUse:
 		web.SetError(r.Context(), err)
 		notice = "link-taken"

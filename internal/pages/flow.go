@@ -72,6 +72,7 @@ type flowForm struct {
 	Open     bool
 	Ceremony string // of a passkey: create or get; "" for none
 	Options  string // where a ceremony's options come from
+	Again    string // where the page of a ceremony can be opened again
 	Trouble  string // what is said where a ceremony fails
 }
 

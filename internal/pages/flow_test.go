@@ -22,7 +22,7 @@ var flowKeys = []string{
 	"flow.or", "flow.password", "flow.confirm", "flow.code", "flow.code.hint", "flow.recovery", "flow.recovery.use", "flow.recovery.button", "flow.other", "flow.cancel",
 	"flow.sign-in", "flow.forgot", "flow.sign-up", "flow.name", "flow.name.hint", "flow.passkey.trouble", "flow.passkey.script",
 	"sign-in.title", "sign-in.button", "sign-in.passkey", "sign-in.provider", "sign-in.none", "sign-in.says.begin-anew", "sign-in.says.signed-out", "sign-in.says.gave-up",
-	"sign-in.says.confirm", "sign-in/continue.title", "sign-in/continue.button", "sign-in/continue.other", "sign-in/second-factor.title", "sign-in/second-factor.text",
+	"sign-in.says.confirm", "sign-in.says.recent", "flow.app-after", "sign-in/continue.title", "sign-in/continue.button", "sign-in/continue.other", "sign-in/second-factor.title", "sign-in/second-factor.text",
 	"sign-in/second-factor.passkey", "sign-in/second-factor.elsewhere", "sign-in/enroll.title", "sign-in/enroll.text", "sign-in/enroll.app", "sign-in/enroll.passkey", "sign-in/enroll.app.title",
 	"sign-in/enroll.app.text", "sign-in/enroll.app.again", "sign-in/enroll.app.qr", "sign-in/enroll.app.secret", "sign-in/enroll.anew", "sign-in/codes.title",
 	"sign-in/codes.text", "sign-in/codes.label", "sign-in/codes.button", "sign-in/provider.title", "sign-in/provider.text", "sign-in/provider.button", "sign-up.title",

@@ -29,7 +29,7 @@ const (
 )
 
 // signInNotes are what can have led to the sign-in page, and how that is shown; nothing else in its query is.
-var signInNotes = map[string]string{"begin-anew": "warn", "signed-out": "good", "gave-up": "info", "confirm": "warn"}
+var signInNotes = map[string]string{"begin-anew": "warn", "signed-out": "good", "gave-up": "info", "confirm": "warn", "recent": "warn"}
 
 func (p *Pages) flowRoutes() []web.Route {
 	var routes []web.Route
@@ -59,6 +59,9 @@ func (p *Pages) flowRoutes() []web.Route {
 	add(http.MethodGet, pageForgot, (*visit).showForgot)
 	add(http.MethodPost, pageForgot, (*visit).submitForgot)
 	add(http.MethodPost, pageSignOut, (*visit).submitSignOut)
+	for _, name := range []string{pageContinue, pagePasskey, pageProvider, pageSignOut} { // forms only, whose address a browser may open all the same
+		add(http.MethodGet, name, (*visit).showSignInInstead)
+	}
 	add(http.MethodGet, pageSetup, (*visit).showSetup)
 	add(http.MethodPost, pageSetup, (*visit).submitSetup)
 	return routes
@@ -89,6 +92,15 @@ func (v *visit) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	return v.writeFlow(w, http.StatusOK, d, shown)
 }
 
+// showSignInInstead leads from the address of a form, which is no page, to the sign-in page.
+func (v *visit) showSignInInstead(w http.ResponseWriter, r *http.Request) error {
+	d, err := v.destinationOf(r, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return seeOther(w, v.flowURL(pageSignIn, d))
+}
+
 // signInView is the page with all ways to sign in that the project has.
 func (v *visit) signInView(w http.ResponseWriter, r *http.Request, d destination, email string, problem typed) (view, error) {
 	secret, err := v.site.Browser(w, r)
@@ -113,7 +125,7 @@ func (v *visit) signInView(w http.ResponseWriter, r *http.Request, d destination
 		f := v.newForm(pagePasskey, secret, d)
 		f.hide(fieldSession, "")
 		f.Button, f.Quiet = v.texts.get("sign-in.passkey"), true
-		add(part{Form: v.ceremony(f, "get", pagePasskey)})
+		add(part{Form: v.ceremony(f, "get", pagePasskey, v.flowURL(pageSignIn, d, fieldAgain, "1"))})
 	}
 	providers, err := v.service.SignInProviders(r.Context(), v.project)
 	if err != nil {

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"encoding/json"
+	"html/template"
 	"net/http"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -13,10 +14,11 @@ const (
 	fieldSession  = "sessionId"
 )
 
-// ceremony makes a form one that the page's module sends, with what a passkey answered; name is the page that has the options.
-func (v *visit) ceremony(f *flowForm, kind, name string) *flowForm {
+// ceremony makes a form one that the page's module sends, with what a passkey answered; name is the page that has the options, again where the form's page is.
+func (v *visit) ceremony(f *flowForm, kind, name string, again template.URL) *flowForm {
 	f.hide(fieldCredential, "")
 	f.Ceremony, f.Options, f.Trouble = kind, v.site.Path(v.flowPath(name)+optionsSuffix), v.texts.get("flow.passkey.trouble")
+	f.Again = string(again)
 	return f
 }
 

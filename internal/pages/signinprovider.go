@@ -12,7 +12,10 @@ import (
 	"github.com/doorward/doorward/internal/web"
 )
 
-const fieldProvider = "provider"
+const (
+	fieldProvider  = "provider"
+	fieldFlowState = "flowState" // what the provider sends back; fieldState is the app's
+)
 
 // providerNames are those that people know providers by.
 var providerNames = map[string]string{
@@ -51,6 +54,7 @@ func (v *visit) goToProvider(w http.ResponseWriter, r *http.Request, providerID 
 	maps.Copy(kept, more)
 	kept.Set(fieldSession, begun.SessionID)
 	kept.Set(fieldProvider, begun.ProviderID)
+	kept.Set(fieldFlowState, begun.State)
 	kept.Set(fieldLanguage, v.language)
 	if !v.site.SetStep(w, string(v.project.ID), stepProvider, kept.Encode(), v.project.Settings.FlowTTL) {
 		return told{&auth.Error{Code: auth.CodeInvalidArgument, Message: "the app's request does not fit into a cookie"}, answerApp}
@@ -79,13 +83,13 @@ func (v *visit) relayProvider(w http.ResponseWriter, r *http.Request) error {
 	return seeOther(w, v.site.Path(v.flowPath(pageCallback))+"?"+answer.Encode())
 }
 
-// finishProvider takes the answer of a provider to the sign-in that this browser began there. Each is taken once.
+// finishProvider takes the answer of a provider to the sign-in that this browser began there. Each is taken once; what answers another one, which any site can
+// have a browser bring, leaves this one as it is.
 func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
 	kept, err := url.ParseQuery(v.site.Step(r, string(v.project.ID), stepProvider))
 	if err != nil {
 		kept = url.Values{}
 	}
-	v.site.ClearStep(w, string(v.project.ID), stepProvider)
 	v.chooseLanguage(kept.Get(fieldLanguage))
 	d, err := v.destinationOf(r, kept)
 	if err != nil {
@@ -97,21 +101,21 @@ func (v *visit) finishProvider(w http.ResponseWriter, r *http.Request) error {
 			return &web.Error{Status: http.StatusBadRequest, Detail: "A part of the provider's answer is there twice, or no text"}
 		}
 	}
+	if kept.Get(fieldFlowState) == "" || answer.Get(fieldState) != kept.Get(fieldFlowState) { // RFC 6749 sections 4.1.2 and 4.1.2.1
+		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "this browser began no such sign-in at a provider"}
+	}
+	v.site.ClearStep(w, string(v.project.ID), stepProvider)
 	switch {
-	case kept.Get(fieldSession) == "":
-		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "this browser began no sign-in at a provider"}
 	case answer.Has("error") && kept.Has(fieldUser):
 		return seeOther(w, v.address("/account/security", url.Values{fieldNotice: {"link-failed"}}))
 	case answer.Get("error") == "access_denied": // RFC 6749 section 4.1.2.1
 		return seeOther(w, v.flowURL(pageSignIn, d, fieldAgain, "1", fieldSays, "gave-up"))
 	case answer.Has("error"):
 		return &auth.Error{Code: auth.CodeInvalidProviderResponse, Message: "the provider answers with an error"}
-	case answer.Get("state") == "": // what the domain lets pass, where an app keeps the session id to itself
-		return &auth.Error{Code: auth.CodeMissingFlowPart, Message: "the provider's answer has no state"}
 	}
 	params := auth.ProviderSignInParams{
 		SessionID: kept.Get(fieldSession), ProviderID: kept.Get(fieldProvider), RedirectURI: v.service.HostedCallback(v.project.ID),
-		State: answer.Get("state"), Issuer: answer.Get("iss"), Code: answer.Get("code"),
+		State: answer.Get(fieldState), Issuer: answer.Get("iss"), Code: answer.Get("code"),
 	}
 	if user := kept.Get(fieldUser); user != "" {
 		return v.finishLink(w, r, user, params, d)

@@ -83,7 +83,7 @@ func TestProviderAnswersRefused(t *testing.T) {
 		status int
 		key    string
 	}{
-		"code=ada&state=other":          {400, "error.provider.title"},
+		"code=ada&state=other":          {403, "error.begin-anew.title"},
 		"code=ada":                      {403, "error.begin-anew.title"},
 		"state=STATE":                   {403, "error.begin-anew.title"},
 		"code=ada&code=ada&state=STATE": {400, "error.form.title"},
@@ -91,7 +91,7 @@ func TestProviderAnswersRefused(t *testing.T) {
 		"code=ada&state=STATE&iss=https%3A%2F%2Fother.example":       {400, "error.provider.title"},
 		"error=server_error&state=STATE":                             {400, "error.provider.title"},
 		"error=access_denied&state=STATE":                            {200, "sign-in.title"},
-		"error=access_denied&error_description=%3Cscript%3E&state=x": {200, "sign-in.title"},
+		"error=access_denied&error_description=%3Cscript%3E&state=x": {403, "error.begin-anew.title"},
 	} {
 		b := s.tab(t).visit("/acme/sign-in").press("Continue with work")
 		b.visit("/acme/sign-in/callback?" + strings.ReplaceAll(answer, "STATE", p.begun.State))

@@ -71,7 +71,7 @@ func (v *visit) secondView(w http.ResponseWriter, r *http.Request, d destination
 	default:
 		f := v.newForm(pageSecond, secret, d)
 		f.Button, f.Quiet = v.texts.get("sign-in/second-factor.passkey"), len(shown.Parts) > 0
-		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "get", pageSecond)}, part{NoScript: v.texts.get("flow.passkey.script")})
+		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "get", pageSecond, v.flowURL(pageSecond, d))}, part{NoScript: v.texts.get("flow.passkey.script")})
 	}
 	recovery := v.newForm(pageSecond, secret, d,
 		flowInput{Name: fieldRecovery, Type: "text", Label: v.texts.get("flow.recovery"), Autocomplete: "off", Mode: "text", Class: "mono"})
@@ -161,7 +161,7 @@ func (v *visit) enrollView(w http.ResponseWriter, r *http.Request, d destination
 		f := v.newForm(pageEnroll, secret, d)
 		f.hide(fieldFactor, "")
 		f.Button, f.Quiet = v.texts.get("sign-in/enroll.passkey"), true
-		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "create", pageEnroll)}, part{NoScript: v.texts.get("flow.passkey.script")})
+		shown.Parts = append(shown.Parts, part{Form: v.ceremony(f, "create", pageEnroll, v.flowURL(pageEnroll, d))}, part{NoScript: v.texts.get("flow.passkey.script")})
 	}
 	tellForms(shown.Parts, problem)
 	shown.Parts = append(shown.Parts, part{Away: append([]away{{URL: v.flowURL(pageSignIn, d, fieldAgain, "1"), Label: v.texts.get("flow.other")}}, v.goBack(d)...)})

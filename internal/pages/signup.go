@@ -38,6 +38,9 @@ func (v *visit) showSignUp(w http.ResponseWriter, r *http.Request) error {
 // sentView says that a mail was sent: of every address the same (P28).
 func (v *visit) sentView(name string, d destination) view {
 	shown := v.flowView(name + ".done")
+	if d.app != nil { // which the mail's link does not know
+		shown.Text = append(shown.Text, v.texts.get("flow.app-after"))
+	}
 	shown.Parts = []part{{Away: append([]away{{URL: v.flowURL(pageSignIn, d), Label: v.texts.get("flow.sign-in")}}, v.goBack(d)...)}}
 	return shown
 }

@@ -1,5 +1,6 @@
 // Passkeys (Web Authentication): a form with data-passkey asks the server for options, has the browser make or use a passkey, and sends what it answers in its field
-// "credential". data-options is where the options come from; the form's other fields go along.
+// "credential". data-options is where the options come from; the form's other fields go along. data-again is the page, which says what to do where the server lets
+// nobody go on from this form: the sign-in has ended, or is not recent any more.
 
 const bytes = text => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0))
 
@@ -30,6 +31,7 @@ const encode = c => JSON.stringify({
 
 async function prove(form) {
   const answer = await fetch(form.dataset.options, {method: 'POST', body: new URLSearchParams(new FormData(form))})
+  if (answer.redirected || answer.status === 401 || answer.status === 403) return location.replace(form.dataset.again)
   if (!answer.ok) throw new Error(answer.headers.get('x-problem') ?? '')
   const {options, ...fields} = await answer.json()
   for (const [name, value] of Object.entries(fields)) form.elements[name].value = value
