@@ -31,6 +31,8 @@ func (p *Page) show(v viewport, scheme string) {
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
+	// Chromium applies it with a frame of its own: a page that is opened before would be laid out twice.
+	Evaluate[bool](p, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
 }
 
 // Check judges the page as it is: its weight, its stillness, what it asks for, how it is reached by keyboard, and light and dark, wide and narrow, and from right
