@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -43,7 +44,7 @@ func TestKill(t *testing.T) {
 	p.mailbox(acknowledged[len(acknowledged)-1].email).next(t, verifyURL)
 }
 
-// signUpUntilKilled signs up from several goroutines, kills the server after a while, and returns the
+// signUpUntilKilled signs up from several goroutines, kills the server some time after the first sign-up was answered, and returns the
 // accounts whose sign-up was answered with 200 before that.
 func signUpUntilKilled(t *testing.T, p project, after time.Duration) (acknowledged []account) {
 	t.Helper()
@@ -74,6 +75,14 @@ func signUpUntilKilled(t *testing.T, p project, after time.Duration) (acknowledg
 			}
 		})
 	}
+	eventually(t, 30*time.Second, func() error { // on a machine that is busy the first one takes a while
+		mu.Lock()
+		defer mu.Unlock()
+		if len(acknowledged) == 0 {
+			return errors.New("no sign-up is acknowledged")
+		}
+		return nil
+	})
 	time.Sleep(after)
 	p.srv.kill(t)
 	close(stop)
