@@ -27,6 +27,7 @@ const maxWeight = 100_000
 // show sets the window's size and the reader's choice of colours.
 func (p *Page) show(v viewport, scheme string) {
 	p.t.Helper()
+	Evaluate[bool](p, `(window.shownSince ??= performance.now(), true)`) // what moves from now on moves because of this
 	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: v.width, Height: v.height, DeviceScaleFactor: 1})
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
@@ -66,15 +67,18 @@ func (p *Page) direct(dir string) {
 // checkLoad judges how the page came to be.
 func (p *Page) checkLoad() {
 	p.t.Helper()
-	shift := Evaluate[float64](p, `new Promise(done => {
-		let sum = 0
-		const add = list => list.forEach(s => { sum += s.hadRecentInput ? 0 : s.value })
+	shifts := Evaluate[[]string](p, `new Promise(done => {
+		const shifts = []
+		const add = list => list.forEach(s => {
+			if (s.hadRecentInput || s.startTime > (window.shownSince ?? Infinity)) return
+			shifts.push(s.value.toFixed(4) + ": " + s.sources.map(from => from.node?.outerHTML?.slice(0, 60) ?? from.node?.textContent).join(", "))
+		})
 		const observer = new PerformanceObserver(list => add(list.getEntries()))
 		observer.observe({type: "layout-shift", buffered: true})
-		requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(observer.takeRecords()); done(sum) })))
+		requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { add(observer.takeRecords()); done(shifts) })))
 	})`)
-	if shift > 0 {
-		p.t.Errorf("%s: the layout shifts by %v", p.URL(), shift)
+	for _, shift := range shifts {
+		p.t.Errorf("%s: the layout shifts by %s", p.URL(), shift)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
