@@ -64,7 +64,7 @@ func TestDiskFull(t *testing.T) {
 	for round := range 2 {
 		free := fill(t, dir)
 		acknowledged = append(acknowledged, p.fillLog(t)...)
-		p.refusesWrites(t, a, link, operator)
+		acknowledged = append(acknowledged, p.refusesWrites(t, a, link, operator)...)
 		p.goesOn(t, a)
 		if lines := strings.Count(s.output.String(), "the database does not take changes"); lines > 2*(round+1) {
 			t.Errorf("the log tells %d times that the database takes no changes", lines)
@@ -97,14 +97,15 @@ func (p project) fillLog(t *testing.T) (acknowledged []account) {
 	return acknowledged
 }
 
-func (p project) refusesWrites(t *testing.T, a account, link string, operator client) {
+// refusesWrites checks how changes are refused. A checkpoint between two requests makes room in the log for a few more: then it is filled again, and what was
+// acknowledged on the way is given.
+func (p project) refusesWrites(t *testing.T, a account, link string, operator client) (acknowledged []account) {
 	t.Helper()
-	// A checkpoint between two requests makes room in the log for a few more.
 	refused := func(write func() reply) {
 		t.Helper()
 		r := write()
 		for try := 0; r.status < http.StatusBadRequest && try < 5; try++ {
-			p.fillLog(t)
+			acknowledged = append(acknowledged, p.fillLog(t)...)
 			r = write()
 		}
 		if r.status != http.StatusServiceUnavailable {
@@ -120,4 +121,5 @@ func (p project) refusesWrites(t *testing.T, a account, link string, operator cl
 		return operator.maybeShed().do(t, http.MethodPost, "/admin/v1/projects", M{"id": "full" + strings.ToLower(randomText(6))})
 	})
 	refused(func() reply { return p.srv.submit(t, link, p.srv.openPage(t, link), "") })
+	return acknowledged
 }
