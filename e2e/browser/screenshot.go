@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"maps"
 	"os"
@@ -30,7 +31,7 @@ func (p *Page) Screenshot(name string) {
 		for size, v := range map[string]viewport{"wide": wide, "narrow": narrow} {
 			p.show(v, scheme)
 			Evaluate[bool](p, `new Promise(done => { window.scrollTo(0, 0); document.activeElement?.blur(); requestAnimationFrame(() => requestAnimationFrame(() => done(true))) })`)
-			shot, err := png.Decode(bytes.NewReader(call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "png"}).Data))
+			shot, err := png.Decode(bytes.NewReader(call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "png", OptimizeForSpeed: new(true)}).Data))
 			p.must(err)
 			p.must(p.keep(filepath.Join(dir, name+"-"+scheme+"-"+size+".png"), reduce(shot)))
 		}
@@ -40,7 +41,8 @@ func (p *Page) Screenshot(name string) {
 
 func (p *Page) keep(file string, shot *image.Paletted) error {
 	if before, err := os.ReadFile(file); err == nil {
-		if old, err := png.Decode(bytes.NewReader(before)); err == nil && same(old, shot) {
+		decoded, _ := png.Decode(bytes.NewReader(before))
+		if old, ok := decoded.(*image.Paletted); ok && same(old, shot) {
 			return nil
 		}
 	}
@@ -57,9 +59,14 @@ func (p *Page) keep(file string, shot *image.Paletted) error {
 
 // reduce keeps the 256 colours that the picture has most of, and shows all others by the nearest of them.
 func reduce(shot image.Image) *image.Paletted {
-	bounds := shot.Bounds()
+	plain := image.NewRGBA(shot.Bounds())
+	draw.Draw(plain, plain.Rect, shot, plain.Rect.Min, draw.Src)
+	pixels := make([]color.RGBA, len(plain.Pix)/4)
 	count := map[color.RGBA]int{}
-	each(bounds, func(x, y int) { count[rgba(shot.At(x, y))]++ })
+	for i := range pixels {
+		pixels[i] = color.RGBA{plain.Pix[4*i], plain.Pix[4*i+1], plain.Pix[4*i+2], plain.Pix[4*i+3]}
+		count[pixels[i]]++
+	}
 	byUse := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
 		return cmp.Or(count[b]-count[a], int(a.R)-int(b.R), int(a.G)-int(b.G), int(a.B)-int(b.B))
 	})
@@ -71,34 +78,34 @@ func reduce(shot image.Image) *image.Paletted {
 	for _, c := range byUse {
 		index[c] = uint8(palette.Index(c))
 	}
-	reduced := image.NewPaletted(bounds, palette)
-	each(bounds, func(x, y int) { reduced.SetColorIndex(x, y, index[rgba(shot.At(x, y))]) })
+	reduced := image.NewPaletted(plain.Rect, palette)
+	for i, c := range pixels {
+		reduced.Pix[i] = index[c]
+	}
 	return reduced
 }
 
 // same tells whether two pictures differ in fewer than one pixel of 500: what fonts and their edges do.
-func same(a, b image.Image) bool {
-	if a.Bounds() != b.Bounds() {
+func same(a, b *image.Paletted) bool {
+	if a.Rect != b.Rect {
 		return false
 	}
-	different := 0
-	each(a.Bounds(), func(x, y int) {
-		c, d := rgba(a.At(x, y)), rgba(b.At(x, y))
+	aColors, bColors, different := colors(a), colors(b), 0
+	for i := range a.Pix {
+		c, d := aColors[a.Pix[i]], bColors[b.Pix[i]]
 		if far(c.R, d.R) || far(c.G, d.G) || far(c.B, d.B) {
 			different++
 		}
-	})
-	return different*500 < a.Bounds().Dx()*a.Bounds().Dy()
+	}
+	return different*500 < len(a.Pix)
+}
+
+func colors(of *image.Paletted) []color.RGBA {
+	plain := make([]color.RGBA, len(of.Palette))
+	for i, c := range of.Palette {
+		plain[i] = color.RGBAModel.Convert(c).(color.RGBA)
+	}
+	return plain
 }
 
 func far(a, b uint8) bool { return max(a, b)-min(a, b) > 24 }
-
-func rgba(c color.Color) color.RGBA { return color.RGBAModel.Convert(c).(color.RGBA) }
-
-func each(bounds image.Rectangle, do func(x, y int)) {
-	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
-		for x := bounds.Min.X; x < bounds.Max.X; x++ {
-			do(x, y)
-		}
-	}
-}
