@@ -30,9 +30,26 @@ type Cluster struct {
 	primary int // the index in nodes of the one that is rightly the primary
 }
 
+// StartOne makes a primary with an empty database of the given name, and no standby.
+func StartOne(dir, database string) (*Cluster, error) {
+	return startWith(dir, func(c *Cluster) error { return c.startPrimary(database) })
+}
+
 // Start makes a primary with an empty database of the given name and its synchronous standby, in a temporary directory below dir ("" is the system's). It fails
 // where PostgreSQL is not installed.
 func Start(dir, database string) (*Cluster, error) {
+	return startWith(dir, func(c *Cluster) error {
+		if err := c.startPrimary(database); err != nil {
+			return err
+		}
+		if err := c.copyPrimary(); err != nil {
+			return err
+		}
+		return c.follow()
+	})
+}
+
+func startWith(dir string, start func(*Cluster) error) (*Cluster, error) {
 	tools, err := findTools()
 	if err != nil {
 		return nil, err
@@ -41,13 +58,13 @@ func Start(dir, database string) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{dir: dir, tools: tools}
-	if err := c.start(database); err != nil {
+	if err := start(c); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(database string) error {
+func (c *Cluster) startPrimary(database string) error {
 	if err := c.tools.own(c.dir); err != nil {
 		return err
 	}
@@ -66,13 +83,7 @@ func (c *Cluster) start(database string) error {
 	if err := primary.start(nil); err != nil {
 		return err
 	}
-	if err := primary.exec("CREATE DATABASE " + pgx.Identifier{database}.Sanitize()); err != nil {
-		return err
-	}
-	if err := c.copyPrimary(); err != nil {
-		return err
-	}
-	return c.follow()
+	return primary.exec("CREATE DATABASE " + pgx.Identifier{database}.Sanitize())
 }
 
 // URL names a database with both servers, the first node first, whoever is the primary; extra are more parameters of the URL.

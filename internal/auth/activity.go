@@ -86,12 +86,13 @@ func (a *Admin) Activity(ctx context.Context, c Caller, since, until time.Time, 
 
 // CountActivity adds up the audit records of all projects that have settled, a batch at a time, and says how many. Any number of processes may do so.
 func (a *Admin) CountActivity(ctx context.Context) (int, error) {
-	settled := AuditID(timePrefix(a.now().Add(-activitySettles)))
+	until := a.now().Add(-activitySettles)
+	settled := AuditID(timePrefix(until))
 	projects, err := a.store.UncountedActivity(ctx, settled)
 	total := 0
 	for _, p := range projects {
 		n := 0
-		if n, err = a.countProject(ctx, p, settled); err != nil {
+		if n, err = a.countProject(ctx, p, until); err != nil {
 			return total + n, err
 		}
 		total += n
@@ -99,8 +100,12 @@ func (a *Admin) CountActivity(ctx context.Context) (int, error) {
 	return total, err
 }
 
-func (a *Admin) countProject(ctx context.Context, p ProjectID, settled AuditID) (int, error) {
-	total := 0
+func (a *Admin) countProject(ctx context.Context, p ProjectID, until time.Time) (int, error) {
+	total, settled, hour := 0, AuditID(timePrefix(until)), until.UTC().Truncate(time.Hour)
+	err := a.store.Update(ctx, func(tx Tx) error { return tx.RecountActivity(ctx, p, hour, AuditID(timePrefix(hour)), settled) })
+	if err != nil {
+		return 0, err
+	}
 	for {
 		n := 0
 		err := a.store.Update(ctx, func(tx Tx) (err error) {

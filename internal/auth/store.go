@@ -252,6 +252,10 @@ type Tx interface {
 	// CountActivity adds up to limit of the project's audit records, whose ids are before the given one, to their hours, each once for ever. It says how many.
 	CountActivity(ctx context.Context, p ProjectID, before AuditID, limit int) (int, error)
 
+	// RecountActivity forgets what was added up from an hour on, whose first id is from, where records were that are not before the given id: a clock that ran
+	// ahead made them. CountActivity adds up anew from there.
+	RecountActivity(ctx context.Context, p ProjectID, hour time.Time, from, before AuditID) error
+
 	// TakeLimit counts one use of key against a budget of burst uses that refills by one each interval (GCRA), in one statement.
 	// Where the budget is spent it counts nothing and says how long to wait.
 	TakeLimit(ctx context.Context, p ProjectID, key string, now time.Time, interval time.Duration, burst int) (retryAfter time.Duration, err error)

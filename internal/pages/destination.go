@@ -83,8 +83,10 @@ func (d destination) policy() ui.Policy {
 	if d.app == nil {
 		return ui.Policy{}
 	}
-	return ui.Policy{FormTargets: []string{strings.TrimSuffix(d.app.Origin(), ":")}}
+	return ui.Policy{FormTargets: []string{d.formTarget()}}
 }
+
+func (d destination) formTarget() string { return strings.TrimSuffix(d.app.Origin(), ":") }
 
 // localPattern is a path of plain segments, and a query of plain characters: nothing in it can be read as another host.
 var localPattern = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(\?[A-Za-z0-9._~=&%+:,-]*)?$`)

@@ -70,6 +70,20 @@ func TestSignInForAnApp(t *testing.T) {
 	}
 }
 
+// TestAppsAtIPv6: no policy can name such an address, so the app is reached by a page.
+func TestAppsAtIPv6(t *testing.T) {
+	s := newServer(t)
+	s.signUp(t, s.project(t, "acme", "Acme", "callbackURLs", "loopback"))
+	b := s.tab(t).visit("/acme/sign-in" + appQuery("callBackUri", "http://[::1]:3000/back"))
+	b.press("Sign in", "email", string(testEmail), "password", testPassword)
+	if to := b.at.header.Get("Refresh"); !strings.HasPrefix(to, "0; url=http://[::1]:3000/back?") || !strings.Contains(to, "code=") || b.at.heading() != "On to http://[::1]:3000" {
+		t.Errorf("%q leads to %q", b.at.heading(), to)
+	}
+	if b.follow("Continue to http://[::1]:3000"); !strings.HasPrefix(b.gone, "http://[::1]:3000/back?") {
+		t.Errorf("the button leads to %q", b.gone)
+	}
+}
+
 // TestAppsWithSchemes: an app on a phone is named by its scheme.
 func TestAppsWithSchemes(t *testing.T) {
 	s := newServer(t)

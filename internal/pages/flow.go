@@ -329,7 +329,21 @@ func (v *visit) arrive(w http.ResponseWriter, r *http.Request, c auth.Caller, d 
 	if err != nil {
 		return err
 	}
+	if ui.FormTarget(d.formTarget()) == "" {
+		return v.goAway(w, d, d.app.Answer(code), d.formTarget())
+	}
 	return seeOther(w, d.app.Answer(code))
+}
+
+// goAway takes the browser to another site by a page of its own, and not by a redirect: a redirect of a form is held to form-action all the way, and not every
+// site can be named there (CSP level 3, section 6.4.1).
+func (v *visit) goAway(w http.ResponseWriter, d destination, to, name string) error {
+	shown := v.flowView(pageProvider)
+	shown.Heading = v.texts.with("sign-in/provider.title", "provider", name)
+	button := away{URL: template.URL(to), Label: v.texts.with("sign-in/provider.button", "provider", name), Button: true}
+	shown.Parts = []part{{Away: []away{button}}}
+	w.Header().Set("Refresh", "0; url="+to)
+	return v.writeFlow(w, http.StatusOK, d, shown)
 }
 
 // goBack is the way back to the app, which learns that nobody signed in (RFC 6749 section 4.1.2.1).

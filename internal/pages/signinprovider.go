@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -30,8 +29,8 @@ func providerName(id string) string {
 	return strings.TrimPrefix(id, "oidc.")
 }
 
-// submitProvider begins a sign-in at a provider, and ties it to this browser by a cookie. The browser is taken there by a page of its own, and not by a redirect:
-// a redirect of a form is held to form-action all the way, and nobody knows by which hosts a provider leads (CSP level 3, section 6.4.1).
+// submitProvider begins a sign-in at a provider, and ties it to this browser by a cookie. The browser is taken there by goAway, since nobody knows by which
+// hosts a provider leads.
 func (v *visit) submitProvider(w http.ResponseWriter, r *http.Request) error {
 	fields, d, err := v.readAnonymous(w, r, pageProvider)
 	if err != nil {
@@ -59,13 +58,7 @@ func (v *visit) goToProvider(w http.ResponseWriter, r *http.Request, providerID 
 	if !v.site.SetStep(w, string(v.project.ID), stepProvider, kept.Encode(), v.project.Settings.FlowTTL) {
 		return told{&auth.Error{Code: auth.CodeInvalidArgument, Message: "the app's request does not fit into a cookie"}, answerApp}
 	}
-	name := providerName(begun.ProviderID)
-	shown := v.flowView(pageProvider)
-	shown.Heading = v.texts.with("sign-in/provider.title", "provider", name)
-	button := away{URL: template.URL(begun.URL), Label: v.texts.with("sign-in/provider.button", "provider", name), Button: true}
-	shown.Parts = []part{{Away: []away{button}}}
-	w.Header().Set("Refresh", "0; url="+begun.URL)
-	return v.writeFlow(w, http.StatusOK, d, shown)
+	return v.goAway(w, d, begun.URL, providerName(begun.ProviderID))
 }
 
 // relayProvider takes the answer of a provider that posts it, which browsers do without our cookies (SameSite), and has the browser bring it itself.

@@ -37,10 +37,11 @@ func (r reader) Activity(ctx context.Context, p auth.ProjectID, first auth.Audit
 		) counted GROUP BY at - at % $5 ORDER BY at - at % $5`, p, first, since, until, step.Milliseconds())
 }
 
-// UncountedActivity looks into the index once for each project, however many records there are.
+// UncountedActivity looks into the index once for each project, however many records there are. A mark that lies ahead is one that a clock set which ran ahead.
 func (r reader) UncountedActivity(ctx context.Context, before auth.AuditID) ([]auth.ProjectID, error) {
-	return list(ctx, r.q, func(p *auth.ProjectID) []any { return []any{p} }, `SELECT p.id FROM projects p WHERE p.preset <> $2 AND EXISTS
+	return list(ctx, r.q, func(p *auth.ProjectID) []any { return []any{p} }, `SELECT p.id FROM projects p WHERE p.preset <> $2 AND (EXISTS
 		(SELECT 1 FROM audit a WHERE a.project = p.id AND a.id < $1 AND a.id > COALESCE((SELECT m.counted FROM activity_marks m WHERE m.project = p.id), ''))
+		OR EXISTS (SELECT 1 FROM activity_marks m WHERE m.project = p.id AND m.counted >= $1))
 		ORDER BY p.id`, before, importing)
 }
 
@@ -78,4 +79,13 @@ func (t *tx) CountActivity(ctx context.Context, p auth.ProjectID, before auth.Au
 	}
 	_, err = t.q.exec(ctx, `INSERT INTO activity_marks (project, counted) VALUES ($1, $2) ON CONFLICT (project) DO UPDATE SET counted = $2`, p, last)
 	return records, err
+}
+
+func (t *tx) RecountActivity(ctx context.Context, p auth.ProjectID, hour time.Time, from, before auth.AuditID) error {
+	n, err := t.q.exec(ctx, `UPDATE activity_marks SET counted = $2 WHERE project = $1 AND counted >= $3`, p, from, before)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = t.q.exec(ctx, `DELETE FROM activity WHERE project = $1 AND hour_at >= $2`, p, hour)
+	return err
 }

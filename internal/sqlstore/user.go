@@ -79,7 +79,7 @@ func searchFacts(b *builder, s auth.UserSearch) {
 	case auth.ProviderPassword:
 		b.write(` AND u.password_hash <> ''`)
 	default:
-		b.write(` AND u.id IN (SELECT user_id FROM identities WHERE project = $1 AND provider_id = `, b.arg(s.Provider), `)`)
+		b.write(` AND EXISTS (SELECT 1 FROM identities i WHERE i.project = u.project AND i.user_id = u.id AND i.provider_id = `, b.arg(s.Provider), `)`)
 	}
 	if s.EmailVerified != nil {
 		b.write(` AND u.email_verified = `, b.arg(*s.EmailVerified))

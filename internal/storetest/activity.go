@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -75,4 +76,46 @@ func testActivity(t *testing.T, s auth.Store) {
 		return err
 	})
 	wantEqual(t, "after the sweep", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", hour, hour.Add(48*time.Hour), time.Hour)), byHour[2:])
+}
+
+// testActivityAhead: where a clock ran ahead, what is written since it was put right is added up all the same, and nothing counts twice.
+func testActivityAhead(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	addProjects(t, s, one, two)
+	hour := now.Truncate(time.Hour)
+	record := func(id auth.AuditID, at time.Time) {
+		update(t, s, func(tx auth.Tx) error {
+			return tx.CreateAudit(ctx, auth.AuditRecord{Project: one, ID: id, At: at, Event: auth.EventSignIn, Outcome: auth.OutcomeAllowed})
+		})
+	}
+	record("a1", hour.Add(-time.Hour))
+	record("b1", hour)
+	record("f1", hour.Add(5*time.Hour))
+	count := func(before auth.AuditID) {
+		t.Helper()
+		update(t, s, func(tx auth.Tx) error {
+			return errors.Join(tx.RecountActivity(ctx, one, hour, "b", before), second(tx.CountActivity(ctx, one, before, 9)))
+		})
+	}
+	signIns := func() (counts []int) {
+		t.Helper()
+		for _, p := range must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", hour.Add(-time.Hour), hour.Add(time.Hour), time.Hour)) {
+			counts = append(counts, p.SignIns)
+		}
+		return counts
+	}
+	count("g")
+	wantEqual(t, "projects to add up while the clock is ahead", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "g")), nil)
+	wantEqual(t, "counted ahead", signIns(), []int{1, 1})
+	record("b2", hour.Add(time.Minute)) // by the right clock
+	wantEqual(t, "projects to add up when it is put right", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "c")), []auth.ProjectID{one})
+	for range 2 {
+		count("c")
+		wantEqual(t, "counted by the right clock", signIns(), []int{1, 2})
+		wantEqual(t, "projects to add up then", must[[]auth.ProjectID](t)(s.UncountedActivity(ctx, "c")), nil)
+	}
+	count("g") // the hour of the record from ahead has come
+	wantEqual(t, "counted later", signIns(), []int{1, 2})
+	wantEqual(t, "the record from ahead", must[[]auth.ActivityPoint](t)(s.Activity(ctx, one, "", hour.Add(5*time.Hour), hour.Add(6*time.Hour), time.Hour)),
+		[]auth.ActivityPoint{{At: hour.Add(5 * time.Hour), SignIns: 1}})
 }

@@ -194,6 +194,41 @@ func testAudit(t *testing.T, s auth.Store) {
 	wantEqual(t, "record", must[[]auth.AuditRecord](t)(s.ListAudit(ctx, one, auth.AuditFilter{Limit: 1, Before: "a2"})), []auth.AuditRecord{full})
 }
 
+// testAuditLong: what is searched for is found however far back it lies, all of it and each once.
+func testAuditLong(t *testing.T, s auth.Store) {
+	ctx := t.Context()
+	const length, every = 12_000, 3_000
+	addProjects(t, s, one, two)
+	update(t, s, func(tx auth.Tx) (err error) {
+		for i := range length {
+			r := auth.AuditRecord{Project: one, ID: auth.AuditID(fmt.Sprintf("a%05d", i)), At: now, Event: auth.EventRefresh, Outcome: auth.OutcomeAllowed}
+			if i%every == 0 {
+				r.Outcome = auth.OutcomeDenied
+			}
+			err = errors.Join(err, tx.CreateAudit(ctx, r))
+		}
+		return errors.Join(err, tx.CreateAudit(ctx, auth.AuditRecord{Project: two, ID: "a00000", At: now, Event: auth.EventRefresh, Outcome: auth.OutcomeDenied}))
+	})
+	denied := []string{"a09000", "a06000", "a03000", "a00000"}
+	for _, test := range []struct {
+		name    string
+		project auth.ProjectID
+		filter  auth.AuditFilter
+		want    []string
+	}{
+		{"the project's", one, auth.AuditFilter{Limit: 9}, denied},
+		{"all", "", auth.AuditFilter{Limit: 9}, append(denied, "a00000")},
+		{"a page", one, auth.AuditFilter{Limit: 3}, denied[:3]},
+		{"a page that ends with a stretch", one, auth.AuditFilter{Limit: 2, Before: "a08001"}, denied[1:3]},
+		{"since", one, auth.AuditFilter{Limit: 9, From: "a03000"}, denied[:3]},
+		{"after a page", one, auth.AuditFilter{Limit: 9, Before: "a03000"}, denied[3:]},
+	} {
+		test.filter.Outcome = auth.OutcomeDenied
+		records := must[[]auth.AuditRecord](t)(s.ListAudit(ctx, test.project, test.filter))
+		wantEqual(t, test.name, ids(records, func(r auth.AuditRecord) auth.AuditID { return r.ID }), test.want)
+	}
+}
+
 func take(t *testing.T, s auth.Store, p auth.ProjectID, key string, at time.Time, interval time.Duration, burst int) (wait time.Duration) {
 	t.Helper()
 	update(t, s, func(tx auth.Tx) (err error) {

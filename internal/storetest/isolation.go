@@ -354,6 +354,9 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 		return tx.Activity(ctx, two, "", now.Add(-time.Hour), after(3600), time.Hour)
 	},
 	"CountActivity": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.CountActivity(ctx, two, "z", 9) },
+	"RecountActivity": only(func(ctx context.Context, tx auth.Tx) error {
+		return tx.RecountActivity(ctx, two, now.Truncate(time.Hour), "a", "b")
+	}),
 	"CreateAudit": only(func(ctx context.Context, tx auth.Tx) error {
 		return tx.CreateAudit(ctx, auth.AuditRecord{Project: two, ID: "record"})
 	}),

@@ -47,16 +47,16 @@ func (p Policy) contentSecurityPolicy() string {
 	}
 	targets := []string{"form-action 'self'"}
 	for _, target := range p.FormTargets {
-		if source := formTarget(target); source != "" {
+		if source := FormTarget(target); source != "" {
 			targets = append(targets, source)
 		}
 	}
 	return strings.Join(append(parts, strings.Join(targets, " "), "frame-ancestors 'none'", "base-uri 'none'"), "; ")
 }
 
-// formTarget gives the policy's source for an origin or a scheme, or "".
-func formTarget(target string) string {
-	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`;,'"*`, r) }) {
+// FormTarget gives the policy's source for an origin or a scheme, or "" for what no policy can name, as is an IPv6 address (CSP level 3, section 2.3.1).
+func FormTarget(target string) string {
+	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`;,'"*[`, r) }) {
 		return ""
 	}
 	u, err := url.Parse(target)

@@ -48,7 +48,7 @@ func TestPolicies(t *testing.T) {
 		{Policy{Script: true}, strings.Replace(plain, "form-action", "script-src 'self'; connect-src 'self'; form-action", 1)},
 		{Policy{FormTargets: []string{"https://accounts.example.com", "http://localhost:5173", "com.example.app"}},
 			strings.Replace(plain, "form-action 'self'", "form-action 'self' https://accounts.example.com http://localhost:5173 com.example.app:", 1)},
-		{Policy{FormTargets: []string{"", "*", "https:", "https://", "https://*.example.com", "https://a.example/path", "https://a.example; script-src *", "javascript:", "data:", "'unsafe-inline'", "https://u@a.example", "https://a.example?x", "x y", "localhost"}}, plain},
+		{Policy{FormTargets: []string{"", "*", "https:", "https://", "https://*.example.com", "https://a.example/path", "https://a.example; script-src *", "javascript:", "data:", "'unsafe-inline'", "https://u@a.example", "http://[::1]:3000", "https://a.example?x", "x y", "localhost"}}, plain},
 	}
 	for _, test := range tests {
 		h := http.Header{}
