@@ -1,6 +1,6 @@
 # Every target is a short name for a command that works without make.
 
-.PHONY: build run test check lint bench torture clean image measure cross
+.PHONY: build run test check lint bench benchmarks torture clean image measure cross
 
 build: ## one static binary, ./doorward
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o doorward ./cmd/doorward
@@ -16,7 +16,10 @@ check: lint test ## everything: format, vet, lint, then all tests
 lint:
 	scripts/lint
 
-bench: ## benchmarks of the hot paths
+bench: ## what a release does, as ratios to what this machine can do: half an hour
+	scripts/bench
+
+benchmarks: ## Go benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./internal/...
 
 measure: ## the figures of docs/operations.md, for this machine

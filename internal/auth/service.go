@@ -69,6 +69,7 @@ type Service struct {
 
 	settings    *cache[settingsKey, *Settings]
 	privateKeys *cache[keyRef, *token.SigningKey]
+	keySets     *cache[string, []byte] // by the keys in them
 	publicKeys  *cache[keyRef, token.PublicKey]
 }
 
@@ -92,6 +93,7 @@ func NewService(c Config) *Service {
 		settings:    newCache[settingsKey, *Settings](1024),
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
+		keySets:     newCache[string, []byte](256),
 	}
 	s.backlogs, s.mailChecker = newBacklogs(maxWaiting), c.MailChecker
 	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -105,7 +106,7 @@ func (s *Service) JWKS(ctx context.Context, p ProjectID) (set []byte, algorithms
 			algorithms = append(algorithms, k.Algorithm)
 		}
 	}
-	set, err = token.JWKS(jwks...)
+	set, err = s.keySets.get(string(bytes.Join(jwks, []byte{'\n'})), func() ([]byte, error) { return token.JWKS(jwks...) })
 	return set, algorithms, err
 }
 

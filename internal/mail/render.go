@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
 	"unicode"
@@ -58,7 +59,8 @@ const (
 // is in words ("24 hours"). UserName is empty where the name looks like a link or an address, because mail programs would make it one and anyone may sign up
 // under someone else's address.
 type Renderer struct {
-	builtIn map[language.Tag]map[auth.MailKind]builtInTemplate
+	// Each is parsed when it is first used: few servers send every mail in every language, and what stays in memory is gone through again and again (BenchmarkRequest).
+	builtIn map[language.Tag]map[auth.MailKind]func() (builtInTemplate, error)
 }
 
 type builtInTemplate struct {
@@ -66,19 +68,17 @@ type builtInTemplate struct {
 	html *htmltemplate.Template // has the template html
 }
 
-// NewRenderer reads the built-in templates. It fails only where the program was built with broken ones.
+// NewRenderer finds the built-in templates. It fails only where the program was built with others than it can name.
 func NewRenderer() (*Renderer, error) {
-	r := &Renderer{builtIn: map[language.Tag]map[auth.MailKind]builtInTemplate{}}
+	r := &Renderer{builtIn: map[language.Tag]map[auth.MailKind]func() (builtInTemplate, error){}}
 	for _, name := range Languages() {
 		tag, err := language.Parse(name)
 		if err != nil {
 			return nil, fmt.Errorf("built-in mail templates: language %q: %w", name, err)
 		}
-		r.builtIn[tag] = map[auth.MailKind]builtInTemplate{}
+		r.builtIn[tag] = map[auth.MailKind]func() (builtInTemplate, error){}
 		for _, kind := range auth.MailKinds() {
-			if r.builtIn[tag][kind], err = parseBuiltIn(name, kind); err != nil {
-				return nil, fmt.Errorf("built-in mail templates: %w", err)
-			}
+			r.builtIn[tag][kind] = sync.OnceValues(func() (builtInTemplate, error) { return parseBuiltIn(name, kind) })
 		}
 	}
 	return r, nil
@@ -139,7 +139,7 @@ func (r *Renderer) Render(kind auth.MailKind, languages []string, overrides []au
 // source is a place where a part may come from: a built-in template or a project's own.
 type source struct {
 	tag      language.Tag
-	builtIn  builtInTemplate
+	builtIn  func() (builtInTemplate, error)
 	override *auth.MailTemplate // nil for a built-in one
 }
 
@@ -198,9 +198,13 @@ func (s source) render(p part, v values) (string, error) {
 		}
 		return out, nil
 	}
-	var execute executor = s.builtIn.text
+	builtIn, err := s.builtIn()
+	if err != nil {
+		return "", fmt.Errorf("built-in mail template in %s: %w", s.tag, err)
+	}
+	var execute executor = builtIn.text
 	if p == htmlPart {
-		execute = s.builtIn.html
+		execute = builtIn.html
 	}
 	return run(execute, p, v)
 }

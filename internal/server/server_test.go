@@ -43,7 +43,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-func testConfig(t *testing.T) Config {
+func testConfig(t testing.TB) Config {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	return Config{
@@ -55,7 +55,7 @@ func testConfig(t *testing.T) Config {
 }
 
 // openInstance opens an instance with its default project; the test's end closes it.
-func openInstance(t *testing.T, c Config) *Instance {
+func openInstance(t testing.TB, c Config) *Instance {
 	t.Helper()
 	i, err := Open(t.Context(), c)
 	if err != nil {
@@ -72,7 +72,7 @@ func openInstance(t *testing.T, c Config) *Instance {
 	return i
 }
 
-func newServer(t *testing.T, c Config) *Server {
+func newServer(t testing.TB, c Config) *Server {
 	t.Helper()
 	s, err := New(t.Context(), openInstance(t, c))
 	if err != nil {

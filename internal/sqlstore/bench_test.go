@@ -112,3 +112,17 @@ func BenchmarkGetUser(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkTakeLimit(b *testing.B) {
+	s := openDurable(b)
+	now := time.Now()
+	for b.Loop() {
+		err := s.Count(b.Context(), func(l auth.Limits) error {
+			_, err := l.TakeLimit(b.Context(), "p", "limit", now, time.Nanosecond, 1_000_000)
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

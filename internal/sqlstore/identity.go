@@ -17,7 +17,7 @@ func (r reader) GetIdentity(ctx context.Context, p auth.ProjectID, providerID, s
 }
 
 func (r reader) ListIdentities(ctx context.Context, p auth.ProjectID, user auth.UserID) ([]auth.Identity, error) {
-	return list(ctx, r.q, identityFields, `SELECT `+identityColumns+` FROM identities WHERE project = $1 AND user_id = $2 ORDER BY provider_id, subject`, p, user)
+	return cached(ctx, r.q, identityFields, `SELECT `+identityColumns+` FROM identities WHERE project = $1 AND user_id = $2 ORDER BY provider_id, subject`, p, user)
 }
 
 // CreateIdentity fails with ErrConflict where the provider's account is joined already, and with ErrNotFound where there is no such user.

@@ -14,7 +14,7 @@ func keyFields(k *auth.SigningKey) []any {
 }
 
 func (r reader) ListSigningKeys(ctx context.Context, p auth.ProjectID) ([]auth.SigningKey, error) {
-	return list(ctx, r.q, keyFields, `SELECT `+keyColumns+` FROM signing_keys WHERE project = $1 ORDER BY created_at DESC, id DESC`, p)
+	return cached(ctx, r.q, keyFields, `SELECT `+keyColumns+` FROM signing_keys WHERE project = $1 ORDER BY created_at DESC, id DESC`, p)
 }
 
 func (t *tx) CreateSigningKey(ctx context.Context, k auth.SigningKey) error {

@@ -53,6 +53,7 @@ type Store struct {
 	probe   *querier // on probing
 	writer  *writer  // of SQLite; nil on PostgreSQL
 	path    string   // of SQLite's file
+	index   *walIndex
 
 	postgres *postgres // nil on SQLite
 }
@@ -136,7 +137,11 @@ func (s *Store) Close() error {
 	if s.postgres != nil {
 		s.postgres.fence.close()
 	}
-	return errors.Join(err, s.probing.Close(), s.pool.Close())
+	err = errors.Join(err, s.probing.Close(), s.pool.Close())
+	if s.index != nil {
+		err = errors.Join(err, s.index.close())
+	}
+	return err
 }
 
 // reader is the half of the store that reads; tx adds the other.

@@ -14,7 +14,7 @@ func projectFields(p *auth.Project) []any {
 }
 
 func (r reader) GetProject(ctx context.Context, id auth.ProjectID) (auth.Project, error) {
-	return get(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id = $1 AND preset <> $2`, id, importing)
+	return cachedGet(ctx, r.q, projectFields, `SELECT `+projectColumns+` FROM projects WHERE id = $1 AND preset <> $2`, id, importing)
 }
 
 func (r reader) ListProjects(ctx context.Context, after auth.ProjectID, limit int) ([]auth.Project, error) {

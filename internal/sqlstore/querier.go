@@ -23,7 +23,8 @@ type querier struct {
 	run    runner
 	engine *engine
 	inTx   bool
-	turns  *turns // nil where SQLite writes
+	turns  *turns    // nil where SQLite writes
+	cache  *rowCache // nil in transactions and on PostgreSQL
 	// failed is the driver's error of the first statement that failed in a transaction. PostgreSQL takes no statement after one, and SQLite may have
 	// rolled back by itself, so nothing runs after it on either, and the transaction does not commit.
 	failed error
@@ -119,8 +120,12 @@ func scan[T any](ctx context.Context, q *querier, check func(T) error, fields fu
 
 // get scans the only row. It fails with ErrNotFound where there is none, and so where the statement asks for text that cannot be stored.
 func get[T any](ctx context.Context, q *querier, fields func(*T) []any, statement string, args ...any) (T, error) {
+	return only(list(ctx, q, fields, statement, args...))
+}
+
+// only gives the first of the rows. It fails with ErrNotFound where there is none.
+func only[T any](all []T, err error) (T, error) {
 	var none T
-	all, err := list(ctx, q, fields, statement, args...)
 	switch {
 	case errors.Is(err, errText):
 		return none, auth.ErrNotFound

@@ -15,7 +15,7 @@ func sessionFields(s *auth.Session) []any {
 }
 
 func (r reader) GetSession(ctx context.Context, p auth.ProjectID, id auth.SessionID) (auth.Session, error) {
-	return get(ctx, r.q, sessionFields, `SELECT `+sessionColumns+` FROM sessions WHERE project = $1 AND id = $2`, p, id)
+	return cachedGet(ctx, r.q, sessionFields, `SELECT `+sessionColumns+` FROM sessions WHERE project = $1 AND id = $2`, p, id)
 }
 
 // ListSessions finds the page after a session as long as that is stored, be it revoked meanwhile.
@@ -62,7 +62,7 @@ func refreshTokenFields(t *auth.RefreshToken) []any {
 }
 
 func (r reader) GetRefreshToken(ctx context.Context, p auth.ProjectID, hash []byte) (auth.RefreshToken, error) {
-	return get(ctx, r.q, refreshTokenFields, `SELECT `+refreshTokenColumns+` FROM refresh_tokens WHERE project = $1 AND hash = $2`, p, hash)
+	return cachedGet(ctx, r.q, refreshTokenFields, `SELECT `+refreshTokenColumns+` FROM refresh_tokens WHERE project = $1 AND hash = $2`, p, hash)
 }
 
 func (t *tx) CreateRefreshToken(ctx context.Context, r auth.RefreshToken) error {

@@ -31,6 +31,15 @@ func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := makePrivate(path, flags); err != nil {
 		return nil, err
 	}
+	index := useWALIndex(path)
+	s, err := openConnections(ctx, path, o, index)
+	if err != nil {
+		return nil, errors.Join(err, index.close())
+	}
+	return s, nil
+}
+
+func openConnections(ctx context.Context, path string, o Options, index *walIndex) (*Store, error) {
 	writing, err := sql.Open("sqlite", sqliteDSN(path, writePragmas(o)))
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
@@ -55,10 +64,10 @@ func openSQLite(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), reading.Close(), writing.Close())
 	}
 	probing.SetMaxOpenConns(1)
-	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine, turns: sqliteTurns(conns)}
+	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine, turns: sqliteTurns(conns), cache: newRowCache(index)}
 	probe := &querier{run: probing, engine: sqliteEngine, turns: sqliteTurns(1)}
 	writer := startWriter(writing, path, o.log(), readers{reading, q.turns, conns}, readers{probing, probe.turns, 1})
-	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: writer, path: path}, nil
+	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: writer, path: path, index: index}, nil
 }
 
 func sqliteTurns(n int) *turns {

@@ -41,6 +41,11 @@ func (t *turns) waitForTurn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil || t.free == nil {
 		return err
 	}
+	select {
+	case t.free <- struct{}{}:
+		return nil
+	default:
+	}
 	timer := time.NewTimer(t.wait)
 	defer timer.Stop()
 	select {

@@ -18,7 +18,7 @@ func userFields(u *auth.User) []any {
 }
 
 func (r reader) GetUser(ctx context.Context, p auth.ProjectID, id auth.UserID) (auth.User, error) {
-	return get(ctx, r.q, userFields, selectUsers+` AND u.id = $2`, p, id)
+	return cachedGet(ctx, r.q, userFields, selectUsers+` AND u.id = $2`, p, id)
 }
 
 func (r reader) GetUserByEmail(ctx context.Context, p auth.ProjectID, email auth.Email) (auth.User, error) {

@@ -33,7 +33,7 @@ func (r reader) GetWebhook(ctx context.Context, p auth.ProjectID, id auth.Webhoo
 }
 
 func (r reader) ListWebhooks(ctx context.Context, p auth.ProjectID) ([]auth.Webhook, error) {
-	rows, err := list(ctx, r.q, webhookFields, `SELECT `+webhookColumns+` FROM webhooks WHERE project = $1 ORDER BY created_at, id`, p)
+	rows, err := cached(ctx, r.q, webhookFields, `SELECT `+webhookColumns+` FROM webhooks WHERE project = $1 ORDER BY created_at, id`, p)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -1,0 +1,36 @@
+//go:build profile
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"syscall"
+)
+
+// A program that is built with the tag profile, which no release is, writes a CPU profile of itself to the file that DOORWARD_CPU_PROFILE names, from its start
+// until SIGUSR2. scripts/bench -profile makes default.pgo of it.
+func init() {
+	name := os.Getenv("DOORWARD_CPU_PROFILE")
+	if name == "" {
+		return
+	}
+	_ = os.Unsetenv("DOORWARD_CPU_PROFILE")
+	file, err := os.Create(name)
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "doorward: no profile:", err)
+		os.Exit(1)
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGUSR2)
+	go func() {
+		<-end
+		pprof.StopCPUProfile()
+		_ = file.Close()
+	}()
+}

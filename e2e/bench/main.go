@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	binary  string
+	engines string
+	works   string
+	report  string
+	seconds time.Duration
+	rounds  int
+	users   int
+	scale   bool
+	profile string
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == bareArg {
+		if err := serveBare(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, "bare handler:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	var o options
+	flag.StringVar(&o.binary, "binary", "", "the doorward binary to measure; it is built where this is empty")
+	flag.StringVar(&o.engines, "engine", "sqlite,postgres", "databases to measure")
+	flag.StringVar(&o.works, "work", "", "names of the works to measure, separated by commas; all where empty")
+	flag.StringVar(&o.report, "report", "", "file to write the tables to, as Markdown")
+	flag.DurationVar(&o.seconds, "for", 5*time.Second, "how long each load lasts")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
+	flag.IntVar(&o.users, "users", 1000, "users in the database")
+	flag.BoolVar(&o.scale, "scale", false, "measure at many users and projects, in place of the ratios")
+	flag.StringVar(&o.profile, "profile", "", "file to write a CPU profile of the server to; the binary is built for that, and its figures are no release's")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (err error) {
+	dir, err := os.MkdirTemp("", "doorward-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.binary == "" {
+		o.binary = filepath.Join(dir, "doorward")
+		if err := build(ctx, o.binary, o.profile != ""); err != nil {
+			return err
+		}
+	}
+	if o.binary, err = filepath.Abs(o.binary); err != nil {
+		return err
+	}
+	report := newReport(os.Stdout)
+	report.machine(o)
+	for _, engine := range strings.Split(o.engines, ",") {
+		if err := measureEngine(ctx, o, filepath.Join(dir, engine), engine, report); err != nil {
+			return fmt.Errorf("%s: %w", engine, err)
+		}
+	}
+	if o.report == "" {
+		return nil
+	}
+	return os.WriteFile(o.report, report.text.Bytes(), 0o644)
+}
+
+// build makes the binary as a release has it.
+func build(ctx context.Context, to string, profile bool) error {
+	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", to}
+	if profile {
+		args = append(args, "-tags=profile")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/doorward")...)
+	cmd.Dir, cmd.Stderr = "..", os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd.Run()
+}
+
+func measureEngine(ctx context.Context, o options, dir, engine string, r *report) (err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	s := &server{binary: o.binary, data: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), profile: o.profile}
+	switch engine {
+	case "sqlite":
+	case "postgres":
+		database, err := startPostgres(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, database.Close()) }()
+		s.database = database.PrimaryURL("doorward")
+	default:
+		return fmt.Errorf("there is no engine %q", engine)
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	if o.scale {
+		return measureScale(ctx, o, s, engine, r)
+	}
+	return measureRatios(ctx, o, s, engine, r)
+}
