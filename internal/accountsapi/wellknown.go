@@ -1,7 +1,6 @@
 package accountsapi
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -42,7 +41,7 @@ func (a *API) jwks(w http.ResponseWriter, r *http.Request, p *auth.Project) erro
 		return err
 	}
 	w.Header().Set("Cache-Control", publicCache)
-	return web.WriteJSON(w, http.StatusOK, json.RawMessage(set))
+	return web.WriteEncoded(w, http.StatusOK, set)
 }
 
 // discovery is what verifiers of id tokens need (OpenID Connect Discovery 1.0 section 3). The server is no OpenID provider, so it names no authorization endpoint.

@@ -78,7 +78,7 @@ func (s *Service) verifyIDToken(ctx context.Context, p *Project, idToken string)
 		return token.Claims{}, err
 	}
 	expect := token.Expect{Issuer: s.Issuer(p.ID), FormerIssuer: p.Settings.FormerIssuer, Audience: string(p.ID), Now: s.clock(), Leeway: clockSkew}
-	claims, err := token.Verify(idToken, keys, expect)
+	claims, err := s.verify(idToken, keys, expect)
 	noteVerification(ctx, err, s.now())
 	switch {
 	case errors.Is(err, token.ErrNotJWT):
@@ -89,6 +89,16 @@ func (s *Service) verifyIDToken(ctx context.Context, p *Project, idToken string)
 		return claims, errTokenInvalid
 	}
 	return claims, nil
+}
+
+// verify is token.Verify, but a signature that held once is not computed again. All that can change is looked at each time: the keys that count, and the claims against
+// the clock and the project.
+func (s *Service) verify(idToken string, keys []token.PublicKey, expect token.Expect) (token.Claims, error) {
+	authentic, err := s.authentic.get(string(token.Hash(idToken)), func() (token.Authentic, error) { return token.Open(idToken, keys) })
+	if err != nil {
+		return token.Claims{}, err
+	}
+	return authentic.Check(keys, expect)
 }
 
 // clockSkew is how far the clocks of two nodes may differ without tokens of one being too young for the other.

@@ -71,6 +71,7 @@ type Service struct {
 	privateKeys *cache[keyRef, *token.SigningKey]
 	keySets     *cache[string, []byte] // by the keys in them
 	publicKeys  *cache[keyRef, token.PublicKey]
+	authentic   *cache[string, token.Authentic] // by the hash of the token
 }
 
 // NewService makes the domain's end-user half; [NewAdmin] adds the operators'.
@@ -94,6 +95,7 @@ func NewService(c Config) *Service {
 		privateKeys: newCache[keyRef, *token.SigningKey](1024),
 		publicKeys:  newCache[keyRef, token.PublicKey](2048),
 		keySets:     newCache[string, []byte](256),
+		authentic:   newCache[string, token.Authentic](2048),
 	}
 	s.backlogs, s.mailChecker = newBacklogs(maxWaiting), c.MailChecker
 	s.webhooks, s.webhookQueued, s.store = c.Webhooks, c.WebhookQueued, &watchedStore{c.Store, s}

@@ -158,13 +158,13 @@ func TestFilesStayOpen(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Stat(); err != nil {
+	if _, err := file.file.Stat(); err != nil {
 		t.Errorf("closed beside another store: %v", err)
 	}
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Stat(); err == nil {
+	if _, err := file.file.Stat(); err == nil {
 		t.Error("open although nobody uses the database")
 	}
 }

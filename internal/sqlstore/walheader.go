@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"encoding/binary"
 	"errors"
-	"os"
 	"path/filepath"
 	"sync"
 )
@@ -20,14 +19,14 @@ type walIndex struct {
 	use  *fileUse
 
 	mu   sync.RWMutex
-	file *os.File
+	file *headerFile
 }
 
 // fileUse counts the stores of this process that use a database. A file that this process closes loses the locks that SQLite holds on it (POSIX, fcntl), so none is
 // closed while any store uses the database.
 type fileUse struct {
 	stores int
-	opened []*os.File
+	opened []*headerFile
 }
 
 var filesInUse = struct {
@@ -65,7 +64,7 @@ func (x *walIndex) close() error {
 	delete(filesInUse.byPath, x.path)
 	var err error
 	for _, file := range x.use.opened {
-		err = errors.Join(err, file.Close())
+		err = errors.Join(err, file.close())
 	}
 	return err
 }
@@ -75,13 +74,13 @@ func (x *walIndex) read() (h walHeader, ok bool) {
 	x.mu.RLock()
 	file := x.file
 	x.mu.RUnlock()
-	if file == nil || !linked(file) { // SQLite makes the file anew when it opened the database anew
+	if file == nil || !file.linked() { // SQLite makes the file anew when it opened the database anew
 		if file = x.reopen(file); file == nil {
 			return h, false
 		}
 	}
 	var copies [2 * walHeaderBytes]byte
-	if n, _ := file.ReadAt(copies[:], 0); n < len(copies) {
+	if !file.start(copies[:]) {
 		return h, false
 	}
 	h = walHeader(copies[:walHeaderBytes])
@@ -102,13 +101,13 @@ func (h walHeader) sound() bool {
 }
 
 // reopen opens the file that is there now in place of one that is gone; nil where there is none.
-func (x *walIndex) reopen(gone *os.File) *os.File {
+func (x *walIndex) reopen(gone *headerFile) *headerFile {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.file != gone {
 		return x.file // another goroutine was faster
 	}
-	file, err := os.Open(x.path + "-shm")
+	file, err := openHeader(x.path + "-shm")
 	if err != nil {
 		return nil
 	}

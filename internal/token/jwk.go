@@ -18,6 +18,12 @@ type PublicKey struct {
 	key crypto.PublicKey
 }
 
+// equal tells whether other is the same key under the same name.
+func (k PublicKey) equal(other PublicKey) bool {
+	key, comparable := k.key.(interface{ Equal(crypto.PublicKey) bool }) // as all public keys of the standard library
+	return comparable && k.KeyID == other.KeyID && k.Algorithm == other.Algorithm && key.Equal(other.key)
+}
+
 // ParsePublicJWK reads one JSON Web Key (RFC 7517). It must be public, carry "kid",
 // "use":"sig" and an "alg" that fits its type, and be strong enough (P25).
 func ParsePublicJWK(data []byte) (PublicKey, error) {

@@ -80,7 +80,7 @@ type Claims struct {
 	IssuedAt  time.Time // UTC, as are the others
 	AuthTime  time.Time // "auth_time"; zero when the token has none
 	ExpiresAt time.Time
-	Raw       map[string]any // all claims; numbers are json.Number
+	Raw       map[string]any // all claims, not to be changed; numbers are json.Number
 }
 
 // Verify checks a compact JWT strictly (P19). The header's "kid" selects among keys
@@ -89,19 +89,46 @@ type Claims struct {
 // ("aud" as a plain string), a "sub" that is not empty, "iat" not in the future, and
 // "exp"; "nbf" is honoured where it is there.
 func Verify(compact string, keys []PublicKey, expect Expect) (Claims, error) {
-	header, err := parseHeader(compact)
+	authentic, err := Open(compact, keys)
 	if err != nil {
 		return Claims{}, err
+	}
+	return authentic.Check(keys, expect)
+}
+
+// Authentic is what a token says whose signature has held under a key. That never changes, so it may be kept; whether the token counts is up to Check.
+type Authentic struct {
+	key PublicKey
+	raw map[string]any
+}
+
+// Open is the part of Verify that depends on nothing but the token and the key that it names.
+func Open(compact string, keys []PublicKey) (Authentic, error) {
+	header, err := parseHeader(compact)
+	if err != nil {
+		return Authentic{}, err
 	}
 	key, err := selectKey(keys, header)
 	if err != nil {
-		return Claims{}, err
+		return Authentic{}, err
 	}
 	payload, err := key.open(compact)
 	if err != nil {
-		return Claims{}, err
+		return Authentic{}, err
 	}
-	return checkClaims(payload, expect)
+	raw, err := decodeObject(payload)
+	if err != nil {
+		return Authentic{}, invalid("payload: " + err.Error())
+	}
+	return Authentic{key, raw}, nil
+}
+
+// Check is the rest of Verify: the key must be one of those that count now, and the claims as expected.
+func (a Authentic) Check(keys []PublicKey, expect Expect) (Claims, error) {
+	if !slices.ContainsFunc(keys, a.key.equal) {
+		return Claims{}, invalid("unknown key id")
+	}
+	return checkClaims(a.raw, expect)
 }
 
 func invalid(reason string) error {
@@ -177,11 +204,7 @@ func (k PublicKey) open(compact string) ([]byte, error) {
 
 // checkClaims reads the claims of a payload that is already authentic. Expiry comes
 // last, so that ErrExpired says that all else is right.
-func checkClaims(payload []byte, expect Expect) (Claims, error) {
-	raw, err := decodeObject(payload)
-	if err != nil {
-		return Claims{}, invalid("payload: " + err.Error())
-	}
+func checkClaims(raw map[string]any, expect Expect) (Claims, error) {
 	claims := Claims{Raw: raw}
 	if err := claims.readStrings(expect); err != nil {
 		return Claims{}, err

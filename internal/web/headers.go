@@ -2,10 +2,20 @@ package web
 
 import "net/http"
 
+// Values of headers that every answer has. Whoever adds to one of them gets a copy, and nobody changes one in place.
+var (
+	noStore     = []string{"no-store"}
+	noSniff     = []string{"nosniff"}
+	noReferrer  = []string{"no-referrer"}
+	nothingRuns = []string{"default-src 'none'; frame-ancestors 'none'"}
+	stayOnTLS   = []string{"max-age=31536000"}
+	isJSON      = []string{"application/json; charset=utf-8"}
+)
+
 // NoStore keeps answers out of every cache, unless the handler sets a Cache-Control of its own.
 func NoStore(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = noStore
 		next.ServeHTTP(w, r)
 	})
 }
@@ -15,11 +25,11 @@ func NoStore(next http.Handler) http.Handler {
 func SecureHeaders(next http.Handler) http.Handler {
 	return NoStore(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h["X-Content-Type-Options"] = noSniff
+		h["Referrer-Policy"] = noReferrer
+		h["Content-Security-Policy"] = nothingRuns
 		if r.TLS != nil || Scheme(r.Context()) == "https" {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h["Strict-Transport-Security"] = stayOnTLS
 		}
 		next.ServeHTTP(w, r)
 	}))

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The limits of DecodeJSON where DecodeOptions are zero.
@@ -123,19 +124,31 @@ func declaresJSON(h http.Header) bool {
 // it as such, and says no-store where the caller set no Cache-Control. It returns an error before anything is written
 // if v does not encode, or after if the client is gone.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+	buf := jsonBuffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= 16<<10 {
+			jsonBuffers.Put(buf)
+		}
+	}()
+	buf.Reset()
+	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	body := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	return WriteEncoded(w, status, bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+}
+
+var jsonBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// WriteEncoded is WriteJSON for what is JSON already.
+func WriteEncoded(w http.ResponseWriter, status int, body []byte) error {
 	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("X-Content-Type-Options", "nosniff")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = isJSON
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["X-Content-Type-Options"] = noSniff
+	if len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = noStore
 	}
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {

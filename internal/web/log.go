@@ -26,14 +26,15 @@ func Log(logger *slog.Logger, now func() time.Time) Middleware {
 }
 
 func logRequest(logger *slog.Logger, r *http.Request, rec *record, answer *response, took time.Duration) {
-	attrs := []slog.Attr{
+	status := outcome(r, rec, answer)
+	attrs := append(make([]slog.Attr, 0, 12),
 		slog.String("request_id", rec.id),
 		slog.String("method", methodLabel(r.Method)),
 		slog.String("route", rec.routeLabel()),
-		slog.Int("status", outcome(r, rec, answer)),
+		slog.Int("status", status),
 		slog.Int64("bytes", answer.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-	}
+	)
 	if rec.client.IsValid() {
 		attrs = append(attrs, slog.String("client", rec.client.String()))
 	}
@@ -47,7 +48,7 @@ func logRequest(logger *slog.Logger, r *http.Request, rec *record, answer *respo
 		attrs = append(attrs, slog.String("error", rec.err.Error()))
 	}
 	level := slog.LevelInfo
-	if outcome(r, rec, answer) >= 500 {
+	if status >= 500 {
 		level = slog.LevelError
 	}
 	var panicked *PanicError

@@ -15,7 +15,7 @@ func RequestIDs(random io.Reader) Middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rec, r := withRecord(r)
 			rec.id = newRequestID(random)
-			w.Header().Set("X-Request-Id", rec.id)
+			w.Header()["X-Request-Id"] = []string{rec.id}
 			next.ServeHTTP(w, r)
 		})
 	}
