@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"runtime"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/server"
@@ -25,7 +24,6 @@ Example:
 }
 
 func (serveCmd) Run(a *app) (err error) {
-	defer runtime.KeepAlive(ballast(a.env))
 	c := loadConfig(a.flags, a.env)
 	if err := c.err(); err != nil {
 		return err
@@ -39,7 +37,11 @@ func (serveCmd) Run(a *app) (err error) {
 		a.flags["listen"] = ln.Addr().String() // so that the default public URL names the port
 		c = loadConfig(a.flags, a.env)
 	}
-	log := c.logger(a.stderr)
+	collectRarely(a.env)
+	addProcessor(a.env) // after the configuration, whose default for --hash-workers is the number of cores
+	lines := newLogWriter(a.stderr)
+	defer lines.flush()
+	log := c.logger(lines)
 	c.inject(log)
 	instance, err := server.Open(a.ctx, c.server)
 	if err != nil {
@@ -160,16 +162,4 @@ func (migrateCmd) Run(a *app) (err error) {
 	return a.print(map[string]string{"schemaOf": v}, func(w io.Writer) {
 		fmt.Fprintf(w, "The database has the schema of doorward %s.\n", v)
 	})
-}
-
-// ballastBytes are never touched, so that they take no memory; they only make the heap look larger to the garbage collector, which runs when the heap has doubled. What is
-// alive in this program is a few megabytes, and collecting whenever as much has come on top would take a third of the time of short requests (docs/performance.md).
-const ballastBytes = 48 << 20
-
-// ballast gives way to an operator who says what the collector shall do.
-func ballast(env map[string]string) []byte {
-	if env["GOGC"] != "" || env["GOMEMLIMIT"] != "" {
-		return nil
-	}
-	return make([]byte, ballastBytes)
 }

@@ -49,7 +49,7 @@ func openConsole(s *server) (*console, error) {
 		button string
 		fields map[string]string
 	}{
-		{"Create the account", map[string]string{"name": "Ada", "email": "ada@example.com", "password": "a long passphrase of hers"}},
+		{"Create the account", map[string]string{"name": "Ada", "email": "ada@example.com", "newPassword": "a long passphrase of hers"}},
 		{"Set up an authenticator app", nil},
 		{"Confirm", map[string]string{"code": "code"}},
 		{"I have kept them", nil},

@@ -37,7 +37,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "", "the doorward binary to measure; it is built where this is empty")
 	flag.StringVar(&o.engines, "engine", "sqlite,postgres", "databases to measure")
-	flag.StringVar(&o.works, "work", "", "names of the works to measure, separated by commas; all where empty")
+	flag.StringVar(&o.works, "work", "", "names of the works to measure, separated by commas; all where empty, and \"none\" for the small figures alone")
 	flag.StringVar(&o.report, "report", "", "file to write the tables to, as Markdown")
 	flag.DurationVar(&o.seconds, "for", 5*time.Second, "how long each load lasts")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")

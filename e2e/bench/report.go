@@ -99,13 +99,13 @@ func (r *report) verdicts(engine string, byName map[string]measured) {
 	}
 	most, ok := byName[fmt.Sprint("sign-in ", maxConnections)]
 	if m, there := byName[fmt.Sprint("sign-in ", judged)]; ok && there {
-		r.verdict(fmt.Sprintf("sign-in, %d connections, of %d", maxConnections, judged), 0.90, most.ratio()/m.ratio())
+		r.verdict(fmt.Sprintf("sign-in, %d connections, of %d", maxConnections, judged), 0.90, most.perSecond()/m.perSecond())
 		r.longest("p99 of the admitted", 2*time.Second, percentile(most.waits, 0.99))
 		r.longest("p99 of health meanwhile", 50*time.Millisecond, percentile(most.health, 0.99))
 	}
-	for _, name := range []string{"sign-in", "sign-up"} {
+	for _, name := range []string{"sign-in", "sign-up", "refresh RS256"} {
 		plain, ok := byName[fmt.Sprint(name, " ", judged)]
-		if hardened, there := byName[fmt.Sprint(name, ", hardened ", judged)]; ok && there {
+		if hardened, there := byName[fmt.Sprint("hardened ", name, " ", judged)]; ok && there {
 			r.verdict(name+", hardened, of documented", 0.95, hardened.ratio()/plain.ratio())
 		}
 	}
@@ -113,6 +113,10 @@ func (r *report) verdicts(engine string, byName map[string]measured) {
 
 func (r *report) verdict(what string, least, ratio float64) {
 	r.line("| %s | %.2f | %s |", what, least, emphasized(fmt.Sprintf("%.2f", ratio), ratio >= least))
+}
+
+func (r *report) below(what string, most, value float64, unit string) {
+	r.line("| %s | < %.0f %s | %s |", what, most, unit, emphasized(fmt.Sprintf("%.1f %s", value, unit), value < most))
 }
 
 func (r *report) longest(what string, most, took time.Duration) {

@@ -24,13 +24,15 @@ const (
 // site is a server with projects and users.
 type site struct {
 	*server
-	client *client
+	client     *client
+	firstStart time.Duration // on an empty directory, until it answers
 }
 
 // fill makes the projects, each with as many users. One signs up, and the others are copies with the same password hash, so that filling does not take the hours
 // that as many hashes would.
 func fill(s *server, users int) (*site, error) {
-	if _, err := s.start(); err != nil {
+	first, err := s.start()
+	if err != nil {
 		return nil, err
 	}
 	projects := []struct{ id, preset, algorithm string }{
@@ -50,7 +52,7 @@ func fill(s *server, users int) (*site, error) {
 			return nil, err
 		}
 	}
-	t := &site{server: s, client: newClient(s.address, net.IPv4(127, 0, 0, 2))}
+	t := &site{server: s, client: newClient(s.address, net.IPv4(127, 0, 0, 2)), firstStart: first}
 	if err := t.client.post("/api/v1/auth/accounts/signup", projectRS256, map[string]string{"email": email(0), "password": password}, nil); err != nil {
 		return nil, err
 	}

@@ -28,9 +28,9 @@ func works() []work {
 		{"profile", "", 0.50, profiles},
 		{"JWKS", "", 0.90, same("/"+projectRS256+"/.well-known/jwks.json", `"keys"`)},
 		{"discovery", "", 0.90, same("/"+projectRS256+"/.well-known/openid-configuration", `"issuer"`)},
-		{"sign-in, hardened", limitHashes, 0, func(*site) ([]sender, error) { return signIns(projectHardened), nil }},
-		{"sign-up, hardened", limitHashes, 0, func(*site) ([]sender, error) { return signUps(projectHardened), nil }},
-		{"refresh RS256, hardened", limitRS256, 0, func(t *site) ([]sender, error) { return refreshes(t, projectHardened) }},
+		{"hardened sign-in", limitHashes, 0, func(*site) ([]sender, error) { return signIns(projectHardened), nil }},
+		{"hardened sign-up", limitHashes, 0, func(*site) ([]sender, error) { return signUps(projectHardened), nil }},
+		{"hardened refresh RS256", limitRS256, 0, func(t *site) ([]sender, error) { return refreshes(t, projectHardened) }},
 	}
 }
 

@@ -2,17 +2,9 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/password"
@@ -97,24 +89,4 @@ func (c webhookCollector) Collect(metrics chan<- prometheus.Metric) {
 	for _, state := range []auth.DeliveryState{auth.DeliveryQueued, auth.DeliveryWorking, auth.DeliveryDead} {
 		metrics <- prometheus.MustNewConstMetric(deliveryDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
 	}
-}
-
-// newTracer sends spans to the collector at endpoint, in batches.
-func newTracer(ctx context.Context, endpoint string, log *slog.Logger) (*sdktrace.TracerProvider, error) {
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("collector of traces: %w", err)
-	}
-	if target.Path == "" || target.Path == "/" {
-		target.Path = "/v1/traces" // OTLP 1.0, section "OTLP/HTTP Request"
-	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target.String()))
-	if err != nil {
-		return nil, fmt.Errorf("collector of traces: %w", err)
-	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", slog.Any("error", err)) }))
-	return sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "doorward"))),
-	), nil
 }

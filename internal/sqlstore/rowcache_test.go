@@ -167,4 +167,7 @@ func TestFilesStayOpen(t *testing.T) {
 	if _, err := file.file.Stat(); err == nil {
 		t.Error("open although nobody uses the database")
 	}
+	if err := first.Close(); err != nil {
+		t.Errorf("closed again: %v", err)
+	}
 }

@@ -20,6 +20,8 @@ type walIndex struct {
 
 	mu   sync.RWMutex
 	file *headerFile
+
+	closed bool // guarded by filesInUse
 }
 
 // fileUse counts the stores of this process that use a database. A file that this process closes loses the locks that SQLite holds on it (POSIX, fcntl), so none is
@@ -57,6 +59,10 @@ func useWALIndex(database string) *walIndex {
 func (x *walIndex) close() error {
 	filesInUse.Lock()
 	defer filesInUse.Unlock()
+	if x.closed { // as SQLite's own pool, a store may be closed twice
+		return nil
+	}
+	x.closed = true
 	x.use.stores--
 	if x.use.stores > 0 {
 		return nil

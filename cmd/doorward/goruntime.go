@@ -1,0 +1,41 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// gcHeadroom is how many bytes are allocated at least between two garbage collections. What is alive in this program is a few megabytes, and collecting whenever as much
+// has come on top, as Go does by itself, would take a third of the time of short requests (docs/performance.md).
+const gcHeadroom = 48 << 20
+
+// collectRarely holds that from now on, unless the operator says what the collector shall do.
+func collectRarely(env map[string]string) {
+	if env["GOGC"] == "" && env["GOMEMLIMIT"] == "" {
+		afterCollection(&collection{})
+	}
+}
+
+// collection dies with the next garbage collection, whose finalizer makes the next one.
+type collection struct{ _ *collection }
+
+func afterCollection(c *collection) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetGCPercent(gcPercent(live[0].Value.Uint64()))
+	runtime.SetFinalizer(c, afterCollection)
+}
+
+// gcPercent gives GOGC for so many live bytes: the headroom, and not less than Go's own 100.
+func gcPercent(live uint64) int {
+	return max(100, int(gcHeadroom*100/max(live, 1<<20)))
+}
+
+// addProcessor lets one goroutine more run at a time than there are cores to hash passwords on, unless the operator says how many. The scheduler of the system shares the
+// cores fairer than Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds (docs/performance.md).
+func addProcessor(env map[string]string) {
+	if env["GOMAXPROCS"] == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
