@@ -11,7 +11,8 @@ run: ## serve on 127.0.0.1:8080 with ./doorward-data
 test: ## all tests; installs what they need
 	scripts/test
 
-check: lint test ## everything: format, vet, lint, then all tests
+check: lint test ## everything: format, vet, lint, all tests, then the benchmarks against those of the last release
+	scripts/benchcompare
 
 lint:
 	scripts/lint

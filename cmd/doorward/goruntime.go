@@ -21,15 +21,16 @@ func collectRarely(env map[string]string) {
 type collection struct{ _ *collection }
 
 func afterCollection(c *collection) {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	debug.SetGCPercent(gcPercent(live[0].Value.Uint64()))
+	grown := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}} // what the percentage is of
+	metrics.Read(grown)
+	debug.SetGCPercent(gcPercent(grown[0].Value.Uint64() + grown[1].Value.Uint64() + grown[2].Value.Uint64()))
 	runtime.SetFinalizer(c, afterCollection)
 }
 
-// gcPercent gives GOGC for so many live bytes: the headroom, and not less than Go's own 100.
-func gcPercent(live uint64) int {
-	return max(100, int(gcHeadroom*100/max(live, 1<<20)))
+// gcPercent gives GOGC for so many bytes: the headroom, and not less than Go's own 100. The smallest heap that is collected is that of 4 MB at 100, so that the headroom
+// bounds the percentage, too.
+func gcPercent(bytes uint64) int {
+	return max(100, min(gcHeadroom/(4<<20)*100, int(gcHeadroom*100/max(bytes, 1))))
 }
 
 // addProcessor lets one goroutine more run at a time than there are cores to hash passwords on, unless the operator says how many. The scheduler of the system shares the

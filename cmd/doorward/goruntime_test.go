@@ -9,7 +9,7 @@ import (
 
 func TestGCPercent(t *testing.T) {
 	t.Parallel()
-	for live, want := range map[uint64]int{0: 4800, 6 << 20: 800, 48 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 1200, 1 << 20: 1200, 6 << 20: 800, 48 << 20: 100, 1 << 30: 100} {
 		if got := gcPercent(live); got != want {
 			t.Errorf("%d bytes: got %d, want %d", live, got, want)
 		}

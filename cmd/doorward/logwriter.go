@@ -18,6 +18,7 @@ type logWriter struct {
 	lines   []byte    // wait to be written
 	spare   []byte
 	writing bool
+	ended   bool // every line is written at once, since nobody flushes again
 }
 
 func newLogWriter(out io.Writer) *logWriter {
@@ -32,6 +33,9 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	defer w.mu.Unlock()
 	for len(w.lines) >= maxUnwritten {
 		w.room.Wait()
+	}
+	if w.ended {
+		return w.out.Write(line)
 	}
 	w.lines = append(w.lines, line...)
 	if !w.writing {
@@ -61,10 +65,11 @@ func (w *logWriter) write() {
 	w.room.Broadcast()
 }
 
-// flush waits until everything is written.
-func (w *logWriter) flush() {
+// end waits until everything is written; lines that come later are written before Write returns.
+func (w *logWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.ended = true
 	for w.writing {
 		w.room.Wait()
 	}

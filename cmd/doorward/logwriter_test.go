@@ -37,7 +37,7 @@ func TestLogWriter(t *testing.T) {
 	}
 	group.Wait()
 	close(out.open)
-	w.flush()
+	w.end()
 	lines := strings.Split(strings.TrimSpace(out.text.String()), "\n")
 	seen := map[string]int{}
 	last := map[int]int{}
@@ -55,6 +55,11 @@ func TestLogWriter(t *testing.T) {
 	if len(seen) != 800 || len(lines) != 800 {
 		t.Errorf("%d lines, %d different ones", len(lines), len(seen))
 	}
+	fmt.Fprint(w, "after the end\n")
+	if !strings.HasSuffix(out.text.String(), "after the end\n") {
+		t.Error("what comes after the end waits")
+	}
+	out.calls--
 	if out.calls > 3 {
 		t.Errorf("%d writes for what waited together", out.calls)
 	}
@@ -80,7 +85,7 @@ func TestLogWriterIsBounded(t *testing.T) {
 	}
 	close(out.open)
 	<-done
-	w.flush()
+	w.end()
 	if got := out.text.Len(); got != 8*len(line) {
 		t.Errorf("%d bytes were written", got)
 	}

@@ -40,7 +40,7 @@ func (serveCmd) Run(a *app) (err error) {
 	collectRarely(a.env)
 	addProcessor(a.env) // after the configuration, whose default for --hash-workers is the number of cores
 	lines := newLogWriter(a.stderr)
-	defer lines.flush()
+	defer lines.end()
 	log := c.logger(lines)
 	c.inject(log)
 	instance, err := server.Open(a.ctx, c.server)

@@ -22,7 +22,7 @@ type options struct {
 	seconds time.Duration
 	rounds  int
 	users   int
-	scale   bool
+	scale   string
 	profile string
 }
 
@@ -38,11 +38,11 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "the doorward binary to measure; it is built where this is empty")
 	flag.StringVar(&o.engines, "engine", "sqlite,postgres", "databases to measure")
 	flag.StringVar(&o.works, "work", "", "names of the works to measure, separated by commas; all where empty, and \"none\" for the small figures alone")
-	flag.StringVar(&o.report, "report", "", "file to write the tables to, as Markdown")
+	flag.StringVar(&o.report, "report", "", "Markdown file to put the tables into, where the comments <!-- ratios --> and <!-- end of ratios --> stand, or likewise scale")
 	flag.DurationVar(&o.seconds, "for", 5*time.Second, "how long each load lasts")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
 	flag.IntVar(&o.users, "users", 1000, "users in the database")
-	flag.BoolVar(&o.scale, "scale", false, "measure at many users and projects, in place of the ratios")
+	flag.StringVar(&o.scale, "scale", "", "measure at many \"users\", at many \"projects\" or at \"both\", in place of the ratios")
 	flag.StringVar(&o.profile, "profile", "", "file to write a CPU profile of the server to; the binary is built for that, and its figures are no release's")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -78,7 +78,11 @@ func run(ctx context.Context, o options) (err error) {
 	if o.report == "" {
 		return nil
 	}
-	return os.WriteFile(o.report, report.text.Bytes(), 0o644)
+	section := "ratios"
+	if o.scale != "" {
+		section = "scale"
+	}
+	return report.putInto(o.report, section)
 }
 
 // build makes the binary as a release has it.
@@ -111,7 +115,7 @@ func measureEngine(ctx context.Context, o options, dir, engine string, r *report
 		return fmt.Errorf("there is no engine %q", engine)
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if o.scale {
+	if o.scale != "" {
 		return measureScale(ctx, o, s, engine, r)
 	}
 	return measureRatios(ctx, o, s, engine, r)

@@ -44,6 +44,21 @@ func kernel() string {
 	return strings.TrimSpace(string(text))
 }
 
+// putInto replaces the tables of a section in a text.
+func (r *report) putInto(file, section string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- "+section+" -->\n", "<!-- end of "+section+" -->"
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return fmt.Errorf("%s has no section %q", file, section)
+	}
+	return os.WriteFile(file, []byte(before+begin+"\n"+r.text.String()+"\n"+end+after), 0o644)
+}
+
 // limits shows what the machine can do.
 func (r *report) limits(o options, engine, dir string) error {
 	r.line("\n## %s\n\n| limit | a second |\n|---|---|", engine)

@@ -82,6 +82,27 @@ func TestAuthenticateUser(t *testing.T) {
 	h.want(err, expired)
 }
 
+// TestTokensAreLookedAtAgain: that a token was good once lets nothing through that would be refused the first time.
+func TestTokensAreLookedAtAgain(t *testing.T) {
+	h := newHarness(t, documented)
+	good := h.signUp(ada).IDToken
+	for range 2 {
+		_, err := h.AuthenticateUser(h.ctx, h.anyone(), good)
+		h.must(err)
+	}
+	last := good[len(good)-1]
+	for _, other := range []string{good[:len(good)-1] + string(last^1), good + "=", " " + good, strings.ToUpper(good)} {
+		if _, err := h.AuthenticateUser(h.ctx, h.anyone(), other); err == nil {
+			t.Errorf("%q is taken", other)
+		}
+	}
+	keys, err := h.store.ListSigningKeys(h.ctx, h.id)
+	h.must(err)
+	h.must(h.store.Update(h.ctx, func(tx auth.Tx) error { return tx.DeleteSigningKey(h.ctx, h.id, keys[0].ID) }))
+	_, err = h.AuthenticateUser(h.ctx, h.anyone(), good)
+	h.want(err, auth.CodeTokenInvalid)
+}
+
 // A project that came from another server takes the id tokens that it got there.
 func TestFormerIssuer(t *testing.T) {
 	h := newHarness(t, documented)

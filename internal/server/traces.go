@@ -34,7 +34,10 @@ func newTracer(ctx context.Context, endpoint string, log *slog.Logger) (*sdktrac
 	if err != nil {
 		return nil, err
 	}
-	exporter, err := otlptrace.New(ctx, &collector{target.String(), headers, &http.Client{Timeout: 10 * time.Second}})
+	exporter, err := otlptrace.New(ctx, &collector{target.String(), headers, &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the headers are for this collector alone
+	}})
 	if err != nil {
 		return nil, fmt.Errorf("collector of traces: %w", err)
 	}

@@ -138,7 +138,7 @@ func (s *Store) Close() error {
 		s.postgres.fence.close()
 	}
 	err = errors.Join(err, s.probing.Close(), s.pool.Close())
-	if s.index != nil {
+	if s.index != nil && s.pool.Stats().OpenConnections == 0 { // one that is at work goes on after this, and needs its locks
 		err = errors.Join(err, s.index.close())
 	}
 	return err

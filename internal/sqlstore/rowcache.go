@@ -42,6 +42,9 @@ func cached[T any](ctx context.Context, q *querier, fields func(*T) []any, state
 	}
 	read, ok := readOf(statement, args)
 	header, known := c.index.read()
+	if !known {
+		c.forget()
+	}
 	if !ok || !known {
 		return list(ctx, q, fields, statement, args...)
 	}
@@ -89,11 +92,28 @@ func (c *rowCache) get(now walHeader, read cachedRead) (rows [][]any, found bool
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now != now {
-		c.now, c.bytes = now, 0
-		clear(c.rows)
+		c.now = now
+		c.clear()
 	}
 	rows, found = c.rows[read]
 	return rows, found
+}
+
+// forget is for when nobody can tell whether the rows are as they were.
+func (c *rowCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = walHeader{}
+	c.clear()
+}
+
+func (c *rowCache) clear() {
+	c.bytes = 0
+	if len(c.rows) > 1000 { // a map stays as large as it was, and each clearing goes through all of it
+		c.rows = map[cachedRead][][]any{}
+		return
+	}
+	clear(c.rows)
 }
 
 // put keeps rows that were read after the header was. They may be of a later state: then the header is another one by now, and they are forgotten at the next read.
@@ -116,8 +136,7 @@ func (c *rowCache) put(now walHeader, read cachedRead, rows [][]any) {
 		return
 	}
 	if c.bytes+size > cachedRowsBytes {
-		c.bytes = 0
-		clear(c.rows)
+		c.clear()
 	}
 	c.rows[read] = rows
 	c.bytes += size

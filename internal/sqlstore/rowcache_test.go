@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,11 +102,14 @@ func TestNoRowIsStale(t *testing.T) {
 	readers.Wait()
 }
 
-// TestRowsOfAnotherLog: where SQLite makes the index of its log anew, the one before tells nothing any more.
+// TestRowsOfAnotherLog: once the index of the log lost its name, nothing is told any more: SQLite may go on with the one that is gone.
 func TestRowsOfAnotherLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "anew.db")
 	s := openCached(t, path)
 	if err := s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GetProject(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
 	index := s.reader.q.cache.index
@@ -113,35 +117,79 @@ func TestRowsOfAnotherLog(t *testing.T) {
 	if !ok {
 		t.Fatal("no header")
 	}
-	if err := os.Rename(path+"-shm", path+"-gone"); err != nil {
+	if err := os.Remove(path + "-shm"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(path + "-gone"); err != nil {
+	if err := os.WriteFile(path+"-shm", append(append([]byte{}, before[:]...), before[:]...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if h, ok := index.read(); ok {
-		t.Errorf("a removed index tells %x", h)
+	for range 2 {
+		if h, ok := index.read(); ok {
+			t.Errorf("another index tells %x", h)
+		}
 	}
-	if err := os.WriteFile(path+"-shm", make([]byte, 32<<10), 0o600); err != nil {
+	if _, err := s.GetProject(t.Context(), "p"); err != nil {
+		t.Error(err)
+	}
+	if kept := len(s.reader.q.cache.rows); kept != 0 {
+		t.Errorf("%d rows are kept", kept)
+	}
+}
+
+// TestUnsoundHeaders: a header that is being written, is not set up, or is that of every empty log tells nothing.
+func TestUnsoundHeaders(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sound.db")
+	s := openCached(t, path)
+	if err := s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) }); err != nil {
 		t.Fatal(err)
 	}
-	if h, ok := index.read(); ok {
-		t.Errorf("an empty index tells %x", h)
+	good, ok := s.reader.q.cache.index.read()
+	if !ok {
+		t.Fatal("no header")
 	}
-	torn := append(append([]byte{}, before[:]...), before[:]...)
-	torn[16]++ // mxFrame of the first copy
-	if err := os.WriteFile(path+"-shm", torn, 0o600); err != nil {
-		t.Fatal(err)
+	changed := func(at int, to ...byte) walHeader {
+		h := good
+		copy(h[at:], to)
+		return h
 	}
-	if h, ok := index.read(); ok {
-		t.Errorf("an index that is being written tells %x", h)
+	summed := func(h walHeader) walHeader {
+		var s0, s1 uint32
+		for at := 0; at < 40; at += 8 {
+			s0 += binary.NativeEndian.Uint32(h[at:]) + s1
+			s1 += binary.NativeEndian.Uint32(h[at+4:]) + s0
+		}
+		binary.NativeEndian.PutUint32(h[40:], s0)
+		binary.NativeEndian.PutUint32(h[44:], s1)
+		return h
 	}
-	copy(torn[48:], torn[:48])
-	if err := os.WriteFile(path+"-shm", torn, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if h, ok := index.read(); ok {
-		t.Errorf("an index with a wrong checksum tells %x", h)
+	empty := changed(16, 0, 0, 0, 0)
+	copy(empty[32:40], make([]byte, 8))
+	for name, tt := range map[string]struct {
+		first, second walHeader
+		want          bool
+	}{
+		"as it is":             {good, good, true},
+		"summed up here":       {summed(changed(16, 7)), summed(changed(16, 7)), true},
+		"two copies":           {good, summed(changed(16, 7)), false},
+		"a wrong checksum":     {changed(16, 7), changed(16, 7), false},
+		"not set up":           {summed(changed(12, 0)), summed(changed(12, 0)), false},
+		"another version":      {summed(changed(0, 1)), summed(changed(0, 1)), false},
+		"that of an empty log": {summed(empty), summed(empty), false},
+	} {
+		made := filepath.Join(t.TempDir(), "made.db")
+		if err := os.WriteFile(made+"-shm", append(tt.first[:], tt.second[:]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		index := useWALIndex(made)
+		if h, ok := index.read(); ok != tt.want {
+			t.Errorf("%s: %v, %x", name, ok, h)
+		}
+		if err := index.close(); err != nil {
+			t.Error(err)
+		}
+		if _, ok := index.read(); ok {
+			t.Errorf("%s: a closed one tells something", name)
+		}
 	}
 }
 

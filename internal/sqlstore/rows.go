@@ -181,19 +181,20 @@ func (s *Store) Snapshot(ctx context.Context, o SnapshotOptions) (*Snapshot, err
 
 // snapshotSQLite reads on a connection of its own, which takes no turn from the others.
 func snapshotSQLite(ctx context.Context, path string) (*Snapshot, error) {
+	index := useWALIndex(path) // so that a store of the same database that is closed meanwhile leaves its locks alone
 	db, err := sql.Open("sqlite", sqliteDSN(path, readPragmas))
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), index.close())
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, errors.Join(sqliteEngine.translate(err), db.Close())
+		return nil, errors.Join(sqliteEngine.translate(err), db.Close(), index.close())
 	}
 	run := &prepared{on: conn}
 	q := &querier{run: run, engine: sqliteEngine}
 	end := func() error {
 		run.close() // database/sql leaves statements of a *sql.Conn open, and with one SQLite would keep the read going, and the log
-		return errors.Join(conn.Close(), db.Close())
+		return errors.Join(conn.Close(), db.Close(), index.close())
 	}
 	if _, err := q.exec(ctx, `BEGIN DEFERRED`); err != nil { // its state is that of the first read
 		return nil, errors.Join(err, end())

@@ -13,6 +13,9 @@ type walHeader [walHeaderBytes]byte
 
 const walHeaderBytes = 48
 
+// walIndexVersion is that of all of SQLite 3 so far.
+const walIndexVersion = 3007000
+
 // walIndex reads the header of the index of one database. The zero header is that of no state.
 type walIndex struct {
 	path string
@@ -20,8 +23,9 @@ type walIndex struct {
 
 	mu   sync.RWMutex
 	file *headerFile
+	off  bool // tells nothing any more
 
-	closed bool // guarded by filesInUse
+	closed bool
 }
 
 // fileUse counts the stores of this process that use a database. A file that this process closes loses the locks that SQLite holds on it (POSIX, fcntl), so none is
@@ -57,12 +61,14 @@ func useWALIndex(database string) *walIndex {
 
 // close is called after SQLite closed the database.
 func (x *walIndex) close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	filesInUse.Lock()
 	defer filesInUse.Unlock()
 	if x.closed { // as SQLite's own pool, a store may be closed twice
 		return nil
 	}
-	x.closed = true
+	x.closed, x.off, x.file = true, true, nil
 	x.use.stores--
 	if x.use.stores > 0 {
 		return nil
@@ -78,12 +84,19 @@ func (x *walIndex) close() error {
 // read gives the header as it is now. Where it cannot be told, because it is just being written or the file is not there, ok is false.
 func (x *walIndex) read() (h walHeader, ok bool) {
 	x.mu.RLock()
-	file := x.file
+	file, off := x.file, x.off
 	x.mu.RUnlock()
-	if file == nil || !file.linked() { // SQLite makes the file anew when it opened the database anew
-		if file = x.reopen(file); file == nil {
+	if off {
+		return h, false
+	}
+	if file == nil {
+		if file = x.open(); file == nil {
 			return h, false
 		}
+	}
+	if !file.linked() { // somebody removed it: SQLite may go on with the file that has no name, or with one that is there now
+		x.end()
+		return h, false
 	}
 	var copies [2 * walHeaderBytes]byte
 	if !file.start(copies[:]) {
@@ -93,9 +106,12 @@ func (x *walIndex) read() (h walHeader, ok bool) {
 	return h, h == walHeader(copies[walHeaderBytes:]) && h.sound()
 }
 
-// sound tells whether the header is whole: it has been set up, and its checksum is right.
+// sound tells whether the header is whole: it has been set up, is of the version that is known, and its checksum is right. That of a log without a commit is the same
+// whatever was in logs before, so that it tells nothing.
 func (h walHeader) sound() bool {
-	if h[12] == 0 { // isInit
+	field := func(at int) uint32 { return binary.NativeEndian.Uint32(h[at:]) }
+	version, initialized, lastFrame, salt := field(0), h[12] != 0, field(16), field(32)|field(36)
+	if version != walIndexVersion || !initialized || lastFrame == 0 && salt == 0 {
 		return false
 	}
 	var s0, s1 uint32
@@ -106,11 +122,11 @@ func (h walHeader) sound() bool {
 	return s0 == binary.NativeEndian.Uint32(h[40:]) && s1 == binary.NativeEndian.Uint32(h[44:])
 }
 
-// reopen opens the file that is there now in place of one that is gone; nil where there is none.
-func (x *walIndex) reopen(gone *headerFile) *headerFile {
+// open opens the file; nil where there is none yet.
+func (x *walIndex) open() *headerFile {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.file != gone {
+	if x.file != nil || x.off {
 		return x.file // another goroutine was faster
 	}
 	file, err := openHeader(x.path + "-shm")
@@ -122,4 +138,11 @@ func (x *walIndex) reopen(gone *headerFile) *headerFile {
 	filesInUse.Unlock()
 	x.file = file
 	return file
+}
+
+// end makes the index tell nothing from now on.
+func (x *walIndex) end() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.off = true
 }

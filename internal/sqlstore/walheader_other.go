@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !linux && !darwin && !freebsd
 
 package sqlstore
 
@@ -12,3 +12,5 @@ func openHeader(string) (*headerFile, error) { return nil, errors.ErrUnsupported
 func (*headerFile) linked() bool      { return false }
 func (*headerFile) start([]byte) bool { return false }
 func (*headerFile) close() error      { return nil }
+
+func coherent(string) bool { return false }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin || freebsd
 
 package sqlstore
 
@@ -34,3 +34,29 @@ func (f *headerFile) start(into []byte) (ok bool) {
 }
 
 func (f *headerFile) close() error { return f.file.Close() }
+
+// coherent tells whether reads of a file in a directory see at once what another program writes through memory, as SQLite writes the header. They do on the local file
+// systems of these systems; some that another machine serves keep the two apart.
+func coherent(directory string) bool {
+	file, err := os.CreateTemp(directory, ".mapped-*")
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	if os.Remove(file.Name()) != nil || file.Truncate(int64(os.Getpagesize())) != nil {
+		return false
+	}
+	memory, err := syscall.Mmap(int(file.Fd()), 0, os.Getpagesize(), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = syscall.Munmap(memory) }()
+	for _, written := range []byte{1, 2} {
+		memory[0] = written
+		var read [1]byte
+		if n, err := file.ReadAt(read[:], 0); n != 1 || err != nil || read[0] != written {
+			return false
+		}
+	}
+	return true
+}

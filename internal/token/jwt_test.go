@@ -483,6 +483,52 @@ func publicBytes(t *testing.T, key *SigningKey) map[string][]byte {
 }
 
 // Any changed character of a good token makes it fail.
+// TestAuthenticCheck: what was opened once counts only while its very key is among those that count.
+func TestAuthenticCheck(t *testing.T) {
+	for algorithm, key := range testKeys() {
+		foreign, err := Generate(algorithm, 0, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameID, err := newSigningKey(key.ID, foreign.private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		otherID, err := newSigningKey(foreign.ID, key.private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact, err := key.Sign(goodClaims())
+		if err != nil {
+			t.Fatal(err)
+		}
+		authentic, err := Open(compact, []PublicKey{key.Public()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, tt := range map[string]struct {
+			keys   []PublicKey
+			expect Expect
+			want   error
+		}{
+			"its key":                   {[]PublicKey{foreign.Public(), key.Public()}, goodExpect, nil},
+			"no key":                    {nil, goodExpect, ErrInvalid},
+			"another key":               {[]PublicKey{foreign.Public()}, goodExpect, ErrInvalid},
+			"another key with its id":   {[]PublicKey{sameID.Public()}, goodExpect, ErrInvalid},
+			"its key with another id":   {[]PublicKey{otherID.Public()}, goodExpect, ErrInvalid},
+			"another audience":          {[]PublicKey{key.Public()}, Expect{Issuer: issuer, Audience: "shop", Now: goodExpect.Now}, ErrInvalid},
+			"another issuer":            {[]PublicKey{key.Public()}, Expect{Issuer: "https://shop.example.com", Audience: audience, Now: goodExpect.Now}, ErrInvalid},
+			"the second that it ends":   {[]PublicKey{key.Public()}, Expect{Issuer: issuer, Audience: audience, Now: time.Unix(expires, 0)}, ErrExpired},
+			"the second before it ends": {[]PublicKey{key.Public()}, Expect{Issuer: issuer, Audience: audience, Now: time.Unix(expires-1, 0)}, nil},
+		} {
+			claims, err := authentic.Check(tt.keys, tt.expect)
+			if !errors.Is(err, tt.want) || (err == nil) != (claims.Subject == "u1") {
+				t.Errorf("%s, %s: got %v, %v", algorithm, name, claims, err)
+			}
+		}
+	}
+}
+
 func TestVerifyEveryCharacterCounts(t *testing.T) {
 	for _, alg := range algorithms {
 		key := testKeys()[alg]

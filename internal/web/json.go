@@ -125,18 +125,17 @@ func declaresJSON(h http.Header) bool {
 // if v does not encode, or after if the client is gone.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	buf := jsonBuffers.Get().(*bytes.Buffer)
-	defer func() {
-		if buf.Cap() <= 16<<10 {
-			jsonBuffers.Put(buf)
-		}
-	}()
 	buf.Reset()
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	return WriteEncoded(w, status, bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	err := WriteEncoded(w, status, bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	if err == nil && buf.Cap() <= 16<<10 { // after an error nobody knows whether the writer is done with it
+		jsonBuffers.Put(buf)
+	}
+	return err
 }
 
 var jsonBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
