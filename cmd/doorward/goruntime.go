@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 )
 
 // gcHeadroom is how many bytes are allocated at least between two garbage collections. What is alive in this program is a few megabytes, and collecting whenever as much
@@ -37,6 +38,8 @@ func gcPercent(bytes uint64) int {
 // cores fairer than Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds (docs/performance.md).
 func addProcessor(env map[string]string) {
 	if env["GOMAXPROCS"] == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		oneMore.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) })
 	}
 }
+
+var oneMore sync.Once // a test starts many servers in one process
