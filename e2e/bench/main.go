@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.engines, "engine", "sqlite,postgres", "databases to measure")
 	flag.StringVar(&o.works, "work", "", "names of the works to measure, separated by commas; all where empty, and \"none\" for the small figures alone")
 	flag.StringVar(&o.report, "report", "", "Markdown file to put the tables into, where the comments <!-- ratios --> and <!-- end of ratios --> stand, or likewise scale")
-	flag.DurationVar(&o.seconds, "for", 5*time.Second, "how long each load lasts")
+	flag.DurationVar(&o.seconds, "for", 2*time.Second, "how long each load lasts")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
 	flag.IntVar(&o.users, "users", 1000, "users in the database")
 	flag.StringVar(&o.scale, "scale", "", "measure at many \"users\", at many \"projects\" or at \"both\", in place of the ratios")
@@ -59,6 +59,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL does not run as root, and has its data below
+		return err
+	}
 	if o.binary == "" {
 		o.binary = filepath.Join(dir, "doorward")
 		if err := build(ctx, o.binary, o.profile != ""); err != nil {
