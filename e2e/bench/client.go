@@ -49,7 +49,11 @@ type client struct {
 	in      *bufio.Reader
 	body    []byte
 	later   time.Duration // Retry-After of the last answer
+	used    time.Time
 }
+
+// idleLimit is well below that of the server, which closes connections that nobody uses.
+const idleLimit = 20 * time.Second
 
 func newClient(address string, source net.IP) *client {
 	return &client{address: address, source: source}
@@ -84,6 +88,11 @@ func (c *client) do(raw []byte) (status int, body []byte, err error) {
 
 // exchange is do; each gets the lines of the header, where it is not nil.
 func (c *client) exchange(raw []byte, each func(name, value string)) (status int, body []byte, err error) {
+	now := time.Now()
+	if now.Sub(c.used) > idleLimit {
+		c.close()
+	}
+	c.used = now
 	if c.conn == nil {
 		if err := c.dial(); err != nil {
 			return 0, nil, err
@@ -94,7 +103,7 @@ func (c *client) exchange(raw []byte, each func(name, value string)) (status int
 			c.close()
 		}
 	}()
-	if err := c.conn.SetDeadline(time.Now().Add(requestLimit)); err != nil {
+	if err := c.conn.SetDeadline(now.Add(requestLimit)); err != nil {
 		return 0, nil, err
 	}
 	if _, err := c.conn.Write(raw); err != nil {

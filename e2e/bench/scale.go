@@ -109,8 +109,6 @@ func importMany(t *site, users int, r *report) error {
 		return err
 	}
 	took := time.Since(began)
-	t.client.close() // the server did, if it took long
-	t.client = newClient(t.address, t.client.source)
 	var copied time.Duration
 	var size int64
 	for _, name := range []string{"doorward.db", "doorward.db-wal"} {
