@@ -8,7 +8,7 @@ import (
 )
 
 // gcHeadroom is how many bytes are allocated at least between two garbage collections. What is alive in this program is a few megabytes, and collecting whenever as much
-// has come on top, as Go does by itself, would take a third of the time of short requests (docs/performance.md).
+// has come on top, as Go does by itself, would take much of the time of short requests (decision 34).
 const gcHeadroom = 48 << 20
 
 // collectRarely holds that from now on, unless the operator says what the collector shall do.
@@ -35,7 +35,7 @@ func gcPercent(bytes uint64) int {
 }
 
 // addProcessor lets one goroutine more run at a time than there are cores to hash passwords on, unless the operator says how many. The scheduler of the system shares the
-// cores fairer than Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds (docs/performance.md).
+// cores fairer than Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds (decision 34).
 func addProcessor(env map[string]string) {
 	if env["GOMAXPROCS"] == "" {
 		oneMore.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) })

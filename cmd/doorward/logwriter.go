@@ -27,7 +27,7 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// Write takes a line, and never fails: there is nobody to tell.
+// Write takes a line. It fails only after the end: before, nobody waits to be told.
 func (w *logWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

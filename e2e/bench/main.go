@@ -6,12 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/doorward/doorward/e2e/release"
 )
 
 type options struct {
@@ -64,7 +65,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	if o.binary == "" {
 		o.binary = filepath.Join(dir, "doorward")
-		if err := build(ctx, o.binary, o.profile != ""); err != nil {
+		var tags []string
+		if o.profile != "" {
+			tags = []string{"profile"}
+		}
+		if err := release.Build(ctx, "..", o.binary, tags...); err != nil {
 			return err
 		}
 	}
@@ -86,18 +91,6 @@ func run(ctx context.Context, o options) (err error) {
 		section = "scale"
 	}
 	return report.putInto(o.report, section)
-}
-
-// build makes the binary as a release has it.
-func build(ctx context.Context, to string, profile bool) error {
-	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", to}
-	if profile {
-		args = append(args, "-tags=profile")
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/doorward")...)
-	cmd.Dir, cmd.Stderr = "..", os.Stderr
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return cmd.Run()
 }
 
 func measureEngine(ctx context.Context, o options, dir, engine string, r *report) (err error) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/doorward/doorward/e2e/release"
 )
 
 // server is a process of Doorward with its data. Every setting that a load could be made lighter by stands at its default.
@@ -38,26 +40,23 @@ func (s *server) args(args ...string) []string {
 
 // command runs a verb on the data, and gives what it prints.
 func (s *server) command(in io.Reader, args ...string) ([]byte, error) {
-	cmd := exec.Command(s.binary, s.args(args...)...)
-	cmd.Env, cmd.Stdin = cleanEnv(), in
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = fmt.Errorf("doorward %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
-	}
-	return out, err
+	return release.Run(context.Background(), s.binary, in, s.args(args...)...)
 }
 
 // start starts the server and waits until it is ready; it gives how long that took.
 func (s *server) start() (time.Duration, error) {
-	s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+rand.N(15000)))
+	address, err := release.FreeAddress()
+	if err != nil {
+		return 0, err
+	}
+	s.address = address
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return 0, err
 	}
 	defer log.Close()
 	s.cmd = exec.Command(s.binary, s.args("serve", "--listen", s.address)...)
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = cleanEnv(), log, log
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = release.CleanEnv(), log, log
 	if s.profile != "" {
 		if s.profile, err = filepath.Abs(s.profile); err != nil {
 			return 0, err
@@ -140,13 +139,4 @@ func (s *server) memory() (now, peak int64) {
 		}
 	}
 	return now, peak
-}
-
-func cleanEnv() (env []string) {
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "DOORWARD_") && !strings.HasPrefix(kv, "PG") {
-			env = append(env, kv)
-		}
-	}
-	return env
 }

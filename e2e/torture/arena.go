@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/doorward/doorward/e2e/release"
 )
 
 // Arena is what one scenario plays in: a directory, a mail server, a ledger with its model, and the servers and workers that the scenario starts.
@@ -133,7 +135,7 @@ const publicURL = "https://auth.torture.test"
 // NewServer makes a server with a free address, and does not start it. Servers that share a database need the same data directory, which has the master key.
 // database "" is SQLite in the data directory. It is killed when the arena closes.
 func (a *Arena) NewServer(name, data, database string, more ...string) (*Server, error) {
-	address, err := freeAddress()
+	address, err := release.FreeAddress()
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/doorward/doorward/e2e/release"
 )
 
 // Postgres is a cluster of its own with one database, as durable as PostgreSQL is by default.
@@ -42,7 +44,7 @@ func NewPostgres(ctx context.Context, dir string) (*Postgres, error) {
 	if p.account, err = postgresAccount(); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := release.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +168,7 @@ func (p *Postgres) command(name string, args ...string) *exec.Cmd {
 		name = filepath.Join(p.binaries, name)
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = p.dir, cleanEnv()
+	cmd.Dir, cmd.Env = p.dir, release.CleanEnv()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.account}
 	return cmd
 }

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/doorward/doorward/e2e/release"
 )
 
 // Server is one process of Doorward, which keeps its address over all its starts.
@@ -43,7 +41,7 @@ func (s *Server) Start() error {
 	}
 	defer file.Close()
 	s.cmd = exec.Command(s.binary, append([]string{"serve", "--listen", s.Address}, s.Args...)...)
-	s.cmd.Env, s.cmd.Dir = cleanEnv(), filepath.Dir(s.log)
+	s.cmd.Env, s.cmd.Dir = release.CleanEnv(), filepath.Dir(s.log)
 	s.cmd.Stdout, s.cmd.Stderr = file, file
 	s.exited, s.err = make(chan struct{}), nil
 	return startBound(s.cmd, func(err error) { s.err = err; close(s.exited) })
@@ -98,36 +96,7 @@ func (s *Server) Stop() error {
 func runCLI(ctx context.Context, binary string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = cleanEnv()
-	output, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("doorward %s: %w: %s", args[0], err, exit.Stderr)
-	}
-	return output, err
-}
-
-func cleanEnv() (env []string) {
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "DOORWARD_") && !strings.HasPrefix(kv, "PG") {
-			env = append(env, kv)
-		}
-	}
-	return env
-}
-
-// freeAddress finds a loopback address below the range from which the system takes the ports of outgoing connections, so that it is still free after a kill.
-func freeAddress() (string, error) {
-	for range 200 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+rand.N(15000)))
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		return address, listener.Close()
-	}
-	return "", errors.New("no free port was found")
+	return release.Run(ctx, binary, nil, args...)
 }
 
 // buildBinary builds the server into dir as a release is built. DOORWARD_E2E_BINARY names a ready one instead.
@@ -136,10 +105,5 @@ func buildBinary(ctx context.Context, dir, repository string) (string, error) {
 		return filepath.Abs(ready)
 	}
 	out := filepath.Join(dir, "doorward")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "./cmd/doorward")
-	build.Dir, build.Env = repository, append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the server: %w\n%s", err, output)
-	}
-	return out, nil
+	return out, release.Build(ctx, repository, out)
 }

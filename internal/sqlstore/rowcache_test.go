@@ -219,3 +219,18 @@ func TestFilesStayOpen(t *testing.T) {
 		t.Errorf("closed again: %v", err)
 	}
 }
+
+// TestCoherent: what was written through memory is seen on a disk of these tests, and where it cannot be tried, nothing is kept. The caches of these tests depend on it.
+func TestCoherent(t *testing.T) {
+	directory := t.TempDir()
+	if !coherent(directory) {
+		t.Error("the file system of these tests keeps memory and files apart")
+	}
+	left, err := os.ReadDir(directory)
+	if err != nil || len(left) != 0 {
+		t.Errorf("it leaves %v, %v", left, err)
+	}
+	if coherent(filepath.Join(directory, "missing")) {
+		t.Error("a directory that is not there is good enough")
+	}
+}
