@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/e2e/bound"
 	"github.com/doorward/doorward/e2e/pgcluster"
 )
 
@@ -180,10 +182,11 @@ func checkMoved(t *testing.T, p project, accounts []account, revoked account) {
 func killCopy(t *testing.T, from, to, step string, later time.Duration) {
 	t.Helper()
 	cmd := exec.Command(suite.binary, "db", "copy", from, to)
-	cmd.Env, cmd.Dir, cmd.SysProcAttr = cleanEnv(), suite.dir, dieWithParent()
+	cmd.Env, cmd.Dir = cleanEnv(), suite.dir
 	progress := &lockedBuffer{}
 	cmd.Stderr = progress
-	if err := cmd.Start(); err != nil {
+	ended := make(chan error, 1)
+	if err := bound.Start(cmd, syscall.SIGKILL, func(err error) { ended <- err }); err != nil {
 		t.Fatal(err)
 	}
 	for begun := time.Now(); !strings.Contains(progress.String(), step); time.Sleep(2 * time.Millisecond) {
@@ -194,7 +197,7 @@ func killCopy(t *testing.T, from, to, step string, later time.Duration) {
 	}
 	time.Sleep(later)
 	_ = cmd.Process.Kill()
-	if err := cmd.Wait(); err == nil {
+	if err := <-ended; err == nil {
 		t.Fatalf("the copy was done before it could be killed: %s", progress)
 	}
 }

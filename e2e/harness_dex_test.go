@@ -13,9 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/e2e/bound"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -177,12 +179,11 @@ func (d *dex) start() error {
 	cmd.Dir = d.dir
 	cmd.Env = cleanEnv()
 	cmd.Stdout, cmd.Stderr = d.output, d.output
-	cmd.SysProcAttr = dieWithParent()
-	if err := cmd.Start(); err != nil {
+	exited := make(chan struct{})
+	if err := bound.Start(cmd, syscall.SIGKILL, func(error) { close(exited) }); err != nil {
 		return fmt.Errorf("start dex: %w", err)
 	}
-	d.process, d.exited = cmd.Process, make(chan struct{})
-	go func(exited chan struct{}) { _ = cmd.Wait(); close(exited) }(d.exited)
+	d.process, d.exited = cmd.Process, exited
 	if err := d.waitReady(); err != nil {
 		d.kill()
 		return fmt.Errorf("%w; its output:\n%s", err, d.output)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/e2e/bound"
 )
 
 // strace is a tracer on a running server: it notes system calls, and has some of them fail.
@@ -25,28 +26,19 @@ func (s *server) attach(t *testing.T, path string, options ...string) *strace {
 	st := &strace{ended: make(chan struct{}), file: filepath.Join(t.TempDir(), "trace")}
 	args := append([]string{"-f", "-p", fmt.Sprint(s.process.Pid), "-o", st.file, "-P", path, "-e", "trace=fsync,fdatasync,pwrite64"}, options...)
 	cmd := exec.Command("strace", args...)
-	cmd.SysProcAttr = dieWithParent()
-	told, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
+	told := &lockedBuffer{}
+	cmd.Stderr = told
+	if err := bound.Start(cmd, syscall.SIGKILL, func(error) { close(st.ended) }); err != nil {
 		t.Fatalf("strace (scripts/setup installs it): %v", err)
 	}
 	st.process = cmd.Process
-	lines := bufio.NewScanner(told)
-	first := lines.Scan()
-	if !first || !strings.Contains(lines.Text(), "attached") {
-		_ = cmd.Process.Kill()
-		t.Fatalf("strace must be allowed to trace (root, or kernel.yama.ptrace_scope=0): %s", lines.Text())
-	}
-	go func() {
-		for lines.Scan() {
-		}
-		_ = cmd.Wait()
-		close(st.ended)
-	}()
 	t.Cleanup(func() { st.detach(t) })
+	eventually(t, 10*time.Second, func() error {
+		if !strings.Contains(told.String(), "attached") {
+			return fmt.Errorf("strace must be allowed to trace (root, or kernel.yama.ptrace_scope=0): %s", told)
+		}
+		return nil
+	})
 	return st
 }
 

@@ -21,8 +21,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/e2e/bound"
 )
 
 // pebble is a process of Pebble, a real ACME server for tests, with its state in memory.
@@ -93,12 +96,10 @@ func startPebble(t *testing.T, o pebbleOptions) *pebble {
 	cmd.Env = append(cleanEnv(), "PEBBLE_VA_NOSLEEP=1")
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = p.output, p.output
-	cmd.SysProcAttr = dieWithParent()
-	if err := cmd.Start(); err != nil {
+	if err := bound.Start(cmd, syscall.SIGKILL, func(error) { close(p.exited) }); err != nil {
 		t.Fatal(err)
 	}
 	p.process = cmd.Process
-	go func() { _ = cmd.Wait(); close(p.exited) }()
 	t.Cleanup(p.kill)
 	if err := p.waitReady(); err != nil {
 		t.Fatalf("%v; output:\n%s", err, p.output)

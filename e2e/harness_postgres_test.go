@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/doorward/doorward/e2e/bound"
 )
 
 // postgres is the PostgreSQL of a run with DOORWARD_E2E_DATABASE=postgres: one cluster, in which each data directory of the suite has a database of its own. It listens on
@@ -66,11 +68,11 @@ func startPostgres() error {
 	}
 	postgres.server = postgresCommand("postgres", "-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=500", "-c", "shared_buffers=64MB")
-	if err := postgres.server.Start(); err != nil {
+	exited := make(chan struct{})
+	if err := bound.Start(postgres.server, syscall.SIGQUIT, func(error) { close(exited) }); err != nil {
 		return err
 	}
-	postgres.exited = make(chan struct{})
-	go func() { _ = postgres.server.Wait(); close(postgres.exited) }()
+	postgres.exited = exited
 	for range 200 {
 		if _, err = runPostgres("psql", "--host="+dir, "--username=postgres", "--command=SELECT 1"); err == nil {
 			return nil
@@ -101,12 +103,8 @@ func postgresCommand(name string, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
-	cmd.SysProcAttr = dieWithParent()
 	if postgres.as != nil {
-		if cmd.SysProcAttr == nil {
-			cmd.SysProcAttr = &syscall.SysProcAttr{}
-		}
-		cmd.SysProcAttr.Credential = postgres.as
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: postgres.as}
 	}
 	return cmd
 }

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/e2e/bound"
 )
 
 // s3 is a process of versitygw, a real S3-compatible server, with TLS. Its objects are files.
@@ -83,12 +85,11 @@ func ownS3(t *testing.T) *s3 {
 	writeCertificate(t, s.caFile, filepath.Join(dir, "key.pem"))
 	cmd := exec.Command(binary, "--port", s.addr, "--cert", s.caFile, "--key", filepath.Join(dir, "key.pem"), "posix", "--sidecar", filepath.Join(dir, "meta"), s.dir)
 	cmd.Env = append(cleanEnv(), "ROOT_ACCESS_KEY_ID="+s.access, "ROOT_SECRET_ACCESS_KEY="+s.secret)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = s.output, s.output, dieWithParent()
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = s.output, s.output
+	if err := bound.Start(cmd, syscall.SIGKILL, func(error) { close(s.exited) }); err != nil {
 		t.Fatal(err)
 	}
 	s.process = cmd.Process
-	go func() { _ = cmd.Wait(); close(s.exited) }()
 	t.Cleanup(func() {
 		_ = s.process.Kill()
 		<-s.exited

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/e2e/bound"
 )
 
 // serverOptions says how to start a server. Zero values leave the matching flag or variable out.
@@ -89,15 +91,14 @@ func startServer(o serverOptions) (*server, error) {
 	cmd.Env = append(append(cleanEnv(), database...), s.serveEnv()...)
 	cmd.Dir = suite.dir
 	cmd.Stdout, cmd.Stderr = s.output, s.output
-	cmd.SysProcAttr = dieWithParent() // a test run that is cut off leaves no server behind
-	if err := cmd.Start(); err != nil {
+	// A test run that is cut off leaves no server behind.
+	if err := bound.Start(cmd, syscall.SIGKILL, func(err error) { s.exitErr = err; close(s.exited) }); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
 	s.process = cmd.Process
 	outputs.Lock()
 	outputs.all = append(outputs.all, s.output)
 	outputs.Unlock()
-	go func() { s.exitErr = cmd.Wait(); close(s.exited) }()
 	if err := s.waitReady(60 * time.Second); err != nil {
 		_ = s.process.Kill()
 		return nil, fmt.Errorf("%w; output:\n%s", err, s.output)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/doorward/doorward/e2e/bound"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -117,7 +118,7 @@ func (n *node) kill() {
 	}
 	pid := n.server.pid()
 	_ = syscall.Kill(pid, syscall.SIGSTOP)
-	children := childrenOf(pid)
+	children := bound.ChildrenOf(pid)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	for _, child := range children {
 		_ = syscall.Kill(child, syscall.SIGKILL)
@@ -125,7 +126,7 @@ func (n *node) kill() {
 	n.server.wait()
 	for _, child := range children { // a child that lives keeps the data directory's shared memory, and no server starts
 		for range 200 {
-			if !alive(child) {
+			if !bound.Alive(child) {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)

@@ -15,9 +15,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/doorward/doorward/e2e/bound"
 	"github.com/doorward/doorward/e2e/release"
+	"github.com/jackc/pgx/v5"
 )
 
 // Postgres is a cluster of its own with one database, as durable as PostgreSQL is by default.
@@ -95,7 +95,7 @@ func (p *Postgres) Start() error {
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	exited := make(chan struct{})
 	p.exited = exited
-	return startBound(p.cmd, func(error) { close(exited) })
+	return bound.Start(p.cmd, syscall.SIGKILL, func(error) { close(exited) })
 }
 
 // Await waits until the database answers.
@@ -124,7 +124,7 @@ func (p *Postgres) Kill() {
 	}
 	postmaster := p.cmd.Process.Pid
 	_ = syscall.Kill(postmaster, syscall.SIGSTOP) // so that it starts no more
-	children := childrenOf(postmaster)
+	children := bound.ChildrenOf(postmaster)
 	_ = syscall.Kill(postmaster, syscall.SIGKILL)
 	for _, child := range children {
 		_ = syscall.Kill(child, syscall.SIGKILL)
@@ -132,7 +132,7 @@ func (p *Postgres) Kill() {
 	<-p.exited
 	for _, child := range children {
 		for range 500 { // an orphan is gone once the system's first process has buried it
-			if !running(child) {
+			if !bound.Alive(child) {
 				break
 			}
 			time.Sleep(5 * time.Millisecond)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/doorward/doorward/e2e/bound"
 	"github.com/doorward/doorward/e2e/release"
 )
 
@@ -44,7 +45,7 @@ func (s *Server) Start() error {
 	s.cmd.Env, s.cmd.Dir = release.CleanEnv(), filepath.Dir(s.log)
 	s.cmd.Stdout, s.cmd.Stderr = file, file
 	s.exited, s.err = make(chan struct{}), nil
-	return startBound(s.cmd, func(err error) { s.err = err; close(s.exited) })
+	return bound.Start(s.cmd, syscall.SIGKILL, func(err error) { s.err = err; close(s.exited) })
 }
 
 // Kill ends the process with SIGKILL and waits for its end.
