@@ -68,6 +68,7 @@ type app struct {
 	json   bool
 	flags  map[string]string // given options of the configuration, by name
 	parser *kong.Kong
+	serve  func() error // what is left to do once the command line is done with
 }
 
 // run executes one command line and gives the exit code.
@@ -111,7 +112,11 @@ func (a *app) execute(args []string) (err error) {
 	}
 	a.json = commands.JSON
 	a.flags = givenFlags(parsed)
-	return parsed.Run(a)
+	if err := parsed.Run(a); err != nil || a.serve == nil {
+		return err
+	}
+	a.parser = nil // the tree of commands would stay in memory for as long as the server runs
+	return a.serve()
 }
 
 func newParser(commands *cli, a *app) (*kong.Kong, error) {

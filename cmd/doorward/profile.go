@@ -3,15 +3,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 )
 
 // A program that is built with the tag profile, which no release is, writes a CPU profile of itself to the file that DOORWARD_CPU_PROFILE names, from its start
-// until SIGUSR2. scripts/bench -profile makes default.pgo of it.
+// until SIGUSR2, and beside it then, as .heap, what is alive. scripts/bench -profile makes default.pgo of it.
 func init() {
 	name := os.Getenv("DOORWARD_CPU_PROFILE")
 	if name == "" {
@@ -31,6 +33,17 @@ func init() {
 	go func() {
 		<-end
 		pprof.StopCPUProfile()
-		_ = file.Close()
+		if err := errors.Join(file.Close(), heapProfile(name+".heap")); err != nil {
+			fmt.Fprintln(os.Stderr, "doorward: profile:", err)
+		}
 	}()
+}
+
+func heapProfile(name string) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }

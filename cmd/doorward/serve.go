@@ -23,7 +23,12 @@ Example:
     doorward serve --data /var/lib/doorward --public-url https://auth.example.com`
 }
 
-func (serveCmd) Run(a *app) (err error) {
+func (serveCmd) Run(a *app) error {
+	a.serve = func() error { return serve(a) }
+	return nil
+}
+
+func serve(a *app) (err error) {
 	c := loadConfig(a.flags, a.env)
 	if err := c.err(); err != nil {
 		return err

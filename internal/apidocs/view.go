@@ -10,12 +10,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 var (
 	//go:embed docs.html.tmpl
 	pageSource   string
-	pageTemplate = template.Must(template.New("docs").Funcs(template.FuncMap{"prose": prose, "code": code}).Parse(pageSource))
+	pageTemplate = sync.OnceValues(func() (*template.Template, error) { // parsed when it is first looked at
+		return template.New("docs").Funcs(template.FuncMap{"prose": prose, "code": code}).Parse(pageSource)
+	})
 
 	// Styles is the stylesheet of the page. It needs no other one, and its rules hold below .api-docs only but for the page's own frame.
 	//
@@ -44,8 +47,12 @@ func (d *Document) render(name string, site Site, links Links) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	parsed, err := pageTemplate()
+	if err != nil {
+		return nil, err
+	}
 	var page bytes.Buffer
-	if err := pageTemplate.ExecuteTemplate(&page, name, shown); err != nil {
+	if err := parsed.ExecuteTemplate(&page, name, shown); err != nil {
 		return nil, fmt.Errorf("render API docs: %w", err)
 	}
 	return page.Bytes(), nil

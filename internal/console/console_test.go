@@ -149,6 +149,16 @@ func TestOverview(t *testing.T) {
 	r.get("/console/projects/console").wantPage(200, "1 users")
 }
 
+// TestTemplates: every template parses, also those that are parsed only when somebody looks.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	for name, page := range templates {
+		if parsed, err := page(); err != nil || parsed.Lookup("layout") == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Every template is a page, and every page of the menu has one entry.
 func TestPages(t *testing.T) {
 	entries := map[string]int{}

@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync"
 )
 
 // frames are documents that pages show in a frame of no origin.
-var frames = template.Must(template.New("").ParseFS(templateFiles, "html/_preview.html"))
+var frames = sync.OnceValues(func() (*template.Template, error) { return template.New("").ParseFS(templateFiles, "html/_preview.html") })
 
 // renderFrame answers with a document for a frame, that may hold what others wrote.
 func (v *visit) renderFrame(name string, status int, data any) error {
+	documents, err := frames()
+	if err != nil {
+		return fmt.Errorf("parse frames: %w", err)
+	}
 	var text bytes.Buffer
-	if err := frames.ExecuteTemplate(&text, name, data); err != nil {
+	if err := documents.ExecuteTemplate(&text, name, data); err != nil {
 		return fmt.Errorf("render frame %s: %w", name, err)
 	}
 	v.writeFrame(status, text.Bytes())

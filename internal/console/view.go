@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -18,8 +19,9 @@ import (
 //go:embed html/*.html
 var templateFiles embed.FS
 
-// templates are the pages, each within the layout, by the names of their files.
-var templates = mustParseTemplates()
+// templates are the pages, each within the layout, by the names of their files. A page is parsed when it is first asked for: all of them are megabytes, and many a
+// server is never looked at.
+var templates = lazyTemplates()
 
 var templateFunctions = template.FuncMap{
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
@@ -53,17 +55,18 @@ func args(pairs ...string) map[string]string {
 	return named
 }
 
-// mustParseTemplates panics where a template does not parse, since they are part of the program. Names that begin with an underscore are parts for all pages.
-func mustParseTemplates() map[string]*template.Template {
-	common := template.Must(template.New("").Funcs(templateFunctions).ParseFS(templateFiles, "html/_*.html"))
+// lazyTemplates gives the pages. Names that begin with an underscore are parts for all of them.
+func lazyTemplates() map[string]func() (*template.Template, error) {
 	files, err := templateFiles.ReadDir("html")
 	if err != nil {
-		panic(fmt.Sprintf("console: templates: %v", err))
+		panic(fmt.Sprintf("console: templates: %v", err)) // they are part of the program
 	}
-	all := map[string]*template.Template{}
+	all := map[string]func() (*template.Template, error){}
 	for _, file := range files {
 		if name := strings.TrimSuffix(file.Name(), ".html"); !strings.HasPrefix(name, "_") {
-			all[name] = template.Must(template.Must(common.Clone()).ParseFS(templateFiles, path.Join("html", file.Name())))
+			all[name] = sync.OnceValues(func() (*template.Template, error) {
+				return template.New("").Funcs(templateFunctions).ParseFS(templateFiles, "html/_*.html", path.Join("html", file.Name()))
+			})
 		}
 	}
 	return all
@@ -201,8 +204,12 @@ func (v *visit) render(name, title string, data any) error {
 	if v.problem != nil {
 		status, shown.Notice, v.problem.Reference = v.problem.Status, "", web.RequestID(v.r.Context())
 	}
+	page, err := templates[name]()
+	if err != nil {
+		return fmt.Errorf("parse page %s: %w", name, err)
+	}
 	var text bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&text, "layout", shown); err != nil {
+	if err := page.ExecuteTemplate(&text, "layout", shown); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	h := v.w.Header()

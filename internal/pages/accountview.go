@@ -1,7 +1,6 @@
 package pages
 
 import (
-	_ "embed"
 	"html/template"
 	"net/http"
 	"slices"
@@ -9,12 +8,6 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/ui"
-)
-
-var (
-	//go:embed account.html.tmpl
-	accountSource string
-	_             = template.Must(pageTemplate.New("account").Parse(accountSource))
 )
 
 // accountView is what the account pages show below their heading.

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"cmp"
-	_ "embed"
 	"html/template"
 	"maps"
 	"net/http"
@@ -17,12 +16,6 @@ import (
 
 // The flow pages are those that lead to a signed-in user: sign-in with its steps, sign-up, a forgotten password. They share what a page is made of, how forms are
 // read, and how they end.
-
-var (
-	//go:embed flow.html.tmpl
-	flowSource string
-	_          = template.Must(pageTemplate.New("flow").Parse(flowSource))
-)
 
 // part is one thing on a flow page, from top to bottom; one of its fields is set.
 type part struct {

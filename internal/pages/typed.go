@@ -2,8 +2,6 @@ package pages
 
 import (
 	"context"
-	_ "embed"
-	"html/template"
 	"net/http"
 	"net/url"
 
@@ -11,12 +9,6 @@ import (
 )
 
 // A page without the parts of a link in its query asks for the address and the short code of the mail: for who reads mail on another device.
-
-var (
-	//go:embed typed.html.tmpl
-	typedSource string
-	_           = template.Must(pageTemplate.New("typed").Parse(typedSource))
-)
 
 // typedView are the fields of the form for an address and a short code.
 type typedView struct {

@@ -6,13 +6,30 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync"
 )
 
 var (
 	//go:embed page.html.tmpl
-	pageSource   string
-	pageTemplate = template.Must(template.New("page").Parse(pageSource))
+	pageSource string
+	//go:embed account.html.tmpl
+	accountSource string
+	//go:embed flow.html.tmpl
+	flowSource string
+	//go:embed typed.html.tmpl
+	typedSource string
 )
+
+// pageTemplate is parsed when the first page is asked for.
+var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
+	all := template.New("")
+	for name, source := range map[string]string{"page": pageSource, "account": accountSource, "flow": flowSource, "typed": typedSource} {
+		if _, err := all.New(name).Parse(source); err != nil {
+			return nil, fmt.Errorf("parse the pages: %w", err)
+		}
+	}
+	return all.Lookup("page"), nil
+})
 
 // view is what the template shows.
 type view struct {
@@ -96,8 +113,12 @@ func (v *visit) writePage(w http.ResponseWriter, status int, shown view) error {
 		shown.Form.Language = v.language
 	}
 	shown.Languages = v.languageLinks(shown.Form)
+	parsed, err := pageTemplate()
+	if err != nil {
+		return err
+	}
 	var page bytes.Buffer
-	if err := pageTemplate.Execute(&page, shown); err != nil {
+	if err := parsed.Execute(&page, shown); err != nil {
 		return fmt.Errorf("render page %s: %w", v.page.name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -27,10 +27,11 @@ func openWriter(t *testing.T, path string) (*writer, *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &writer{db: writing, path: path, log: slog.New(slog.DiscardHandler), readers: []readers{{reading, sqliteTurns(2), 2}}}
+	index := useWALIndex(path)
+	w := &writer{db: writing, path: path, index: index, log: slog.New(slog.DiscardHandler), readers: []readers{{reading, sqliteTurns(2), 2}}}
 	t.Cleanup(func() {
 		w.drop()
-		_ = errors.Join(reading.Close(), writing.Close())
+		_ = errors.Join(reading.Close(), writing.Close(), index.close())
 	})
 	w.fill(t, `CREATE TABLE IF NOT EXISTS filler (x)`)
 	return w, reading

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -21,6 +22,13 @@ func openCached(t testing.TB, path string) *Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+func makeProject(t *testing.T, s *Store) {
+	t.Helper()
+	if err := createProject(s, "p"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func rename(s *Store, name string) error {
@@ -63,9 +71,7 @@ func TestRowsAreKept(t *testing.T) {
 func TestNoRowIsStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shared.db")
 	here, there := openCached(t, path), openCached(t, path)
-	if err := there.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) }); err != nil {
-		t.Fatal(err)
-	}
+	makeProject(t, there)
 	var committed atomic.Int64
 	var readers, writers sync.WaitGroup
 	end := make(chan struct{})
@@ -106,9 +112,7 @@ func TestNoRowIsStale(t *testing.T) {
 func TestRowsOfAnotherLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "anew.db")
 	s := openCached(t, path)
-	if err := s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) }); err != nil {
-		t.Fatal(err)
-	}
+	makeProject(t, s)
 	if _, err := s.GetProject(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +127,7 @@ func TestRowsOfAnotherLog(t *testing.T) {
 	if err := os.WriteFile(path+"-shm", append(append([]byte{}, before[:]...), before[:]...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(2 * lookEvery)
 	for range 2 {
 		if h, ok := index.read(); ok {
 			t.Errorf("another index tells %x", h)
@@ -140,9 +145,7 @@ func TestRowsOfAnotherLog(t *testing.T) {
 func TestUnsoundHeaders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sound.db")
 	s := openCached(t, path)
-	if err := s.Update(t.Context(), func(tx auth.Tx) error { return tx.CreateProject(t.Context(), auth.Project{ID: "p"}) }); err != nil {
-		t.Fatal(err)
-	}
+	makeProject(t, s)
 	good, ok := s.reader.q.cache.index.read()
 	if !ok {
 		t.Fatal("no header")
@@ -181,6 +184,7 @@ func TestUnsoundHeaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		index := useWALIndex(made)
+		index.follow()
 		if h, ok := index.read(); ok != tt.want {
 			t.Errorf("%s: %v, %x", name, ok, h)
 		}
@@ -197,6 +201,10 @@ func TestUnsoundHeaders(t *testing.T) {
 func TestFilesStayOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "open.db")
 	first, second := openCached(t, path), openCached(t, path)
+	makeProject(t, first)
+	if err := rename(second, "the writer has a connection"); err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range []*Store{first, second} {
 		if _, ok := s.index.read(); !ok {
 			t.Fatal("no header")
@@ -220,17 +228,58 @@ func TestFilesStayOpen(t *testing.T) {
 	}
 }
 
-// TestCoherent: what was written through memory is seen on a disk of these tests, and where it cannot be tried, nothing is kept. The caches of these tests depend on it.
-func TestCoherent(t *testing.T) {
-	directory := t.TempDir()
-	if !coherent(directory) {
-		t.Error("the file system of these tests keeps memory and files apart")
+// TestIndexIsCutOff: memory of a file that was cut off tells nothing, and does not end the process.
+func TestIndexIsCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cut.db")
+	s := openCached(t, path)
+	makeProject(t, s)
+	good, ok := s.index.read()
+	if !ok {
+		t.Fatal("no header")
 	}
-	left, err := os.ReadDir(directory)
-	if err != nil || len(left) != 0 {
-		t.Errorf("it leaves %v, %v", left, err)
+	made := filepath.Join(t.TempDir(), "made.db")
+	if err := os.WriteFile(made+"-shm", append(good[:], good[:]...), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if coherent(filepath.Join(directory, "missing")) {
-		t.Error("a directory that is not there is good enough")
+	index := useWALIndex(made)
+	index.follow()
+	if h, ok := index.read(); !ok || h != good {
+		t.Fatalf("the header is %x, %v", h, ok)
+	}
+	if err := os.Truncate(made+"-shm", 0); err != nil {
+		t.Fatal(err)
+	}
+	if h, ok := index.read(); ok {
+		t.Errorf("nothing tells %x", h)
+	}
+	if err := index.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIndexAcrossConnections: nothing is told while the writer has no connection, which is what keeps SQLite from making the index anew; then the header is told again.
+func TestIndexAcrossConnections(t *testing.T) {
+	w, _ := openWriter(t, filepath.Join(t.TempDir(), "again.db"))
+	seen := map[walHeader]string{}
+	told := func(when string) {
+		t.Helper()
+		h, ok := w.index.read()
+		if before, known := seen[h]; !ok || known {
+			t.Errorf("%s: the header is told: %v; it is the one of %q", when, ok, before)
+		}
+		seen[h] = when
+	}
+	told("at first")
+	for name, lose := range map[string]func() error{"dropped": func() error { w.drop(); return nil }, "all closed": w.closeAll} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if h, ok := w.index.read(); ok {
+			t.Errorf("%s: %x is told", name, h)
+		}
+		w.fill(t, `INSERT INTO filler VALUES (1)`)
+		told(name)
+		w.fill(t, `INSERT INTO filler VALUES (2)`)
+		told(name + ", changed again")
 	}
 }

@@ -64,13 +64,9 @@ func openConnections(ctx context.Context, path string, o Options, index *walInde
 		return nil, errors.Join(fmt.Errorf("opening the database: %w", err), reading.Close(), writing.Close())
 	}
 	probing.SetMaxOpenConns(1)
-	if !coherent(filepath.Dir(path)) {
-		o.log().Debug("every read goes to the database: the file system does not show at once what was written through memory")
-		index.end()
-	}
 	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine, turns: sqliteTurns(conns), cache: newRowCache(index)}
 	probe := &querier{run: probing, engine: sqliteEngine, turns: sqliteTurns(1)}
-	writer := startWriter(writing, path, o.log(), readers{reading, q.turns, conns}, readers{probing, probe.turns, 1})
+	writer := startWriter(writing, path, index, o.log(), readers{reading, q.turns, conns}, readers{probing, probe.turns, 1})
 	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: writer, path: path, index: index}, nil
 }
 

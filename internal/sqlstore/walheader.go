@@ -3,8 +3,11 @@ package sqlstore
 import (
 	"encoding/binary"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // walHeader is the header of SQLite's index of its log. Each commit of any process changes it, and SQLite's own connections compare it to learn whether the pages
@@ -16,17 +19,23 @@ const walHeaderBytes = 48
 // walIndexVersion is that of all of SQLite 3 so far.
 const walIndexVersion = 3007000
 
-// walIndex reads the header of the index of one database. The zero header is that of no state.
+// lookEvery is how often at most the file is looked at. No process can remove it while this one follows it, as long as all go through SQLite; the look is for
+// those that do not.
+const lookEvery = time.Millisecond
+
+// walIndex reads the header of the index of one database, between follow and leave. The zero header is that of no state.
 type walIndex struct {
 	path string
 	use  *fileUse
 
-	mu   sync.RWMutex
-	file *headerFile
-	off  bool // tells nothing any more
-
+	mu     sync.RWMutex
+	file   *headerFile  // nil while nothing is told
+	looked atomic.Int64 // when the file was last seen to have its name, as a duration since begun
+	off    bool         // tells nothing any more
 	closed bool
 }
+
+var begun = time.Now()
 
 // fileUse counts the stores of this process that use a database. A file that this process closes loses the locks that SQLite holds on it (POSIX, fcntl), so none is
 // closed while any store uses the database.
@@ -68,7 +77,7 @@ func (x *walIndex) close() error {
 	if x.closed { // as SQLite's own pool, a store may be closed twice
 		return nil
 	}
-	x.closed, x.off, x.file = true, true, nil
+	x.closed, x.file = true, nil
 	x.use.stores--
 	if x.use.stores > 0 {
 		return nil
@@ -81,29 +90,70 @@ func (x *walIndex) close() error {
 	return err
 }
 
-// read gives the header as it is now. Where it cannot be told, because it is just being written or the file is not there, ok is false.
-func (x *walIndex) read() (h walHeader, ok bool) {
-	x.mu.RLock()
-	file, off := x.file, x.off
-	x.mu.RUnlock()
-	if off {
-		return h, false
+// follow is called when a connection has the index open, which keeps SQLite from removing it, making it anew, or going on with another file. From then on its header is
+// told.
+func (x *walIndex) follow() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.file != nil || x.off || x.closed {
+		return
 	}
-	if file == nil {
-		if file = x.open(); file == nil {
-			return h, false
+	filesInUse.Lock()
+	defer filesInUse.Unlock()
+	name := x.path + "-shm"
+	info, err := os.Stat(name)
+	if err != nil {
+		return
+	}
+	for _, file := range x.use.opened {
+		if file.is(info) {
+			x.file = file
+			return
 		}
 	}
-	if !file.linked() { // somebody removed it: SQLite may go on with the file that has no name, or with one that is there now
-		x.end()
-		return h, false
+	if file, err := openHeader(name); err == nil {
+		x.use.opened = append(x.use.opened, file)
+		x.file = file
 	}
-	var copies [2 * walHeaderBytes]byte
-	if !file.start(copies[:]) {
+}
+
+// leave is called before that connection is closed.
+func (x *walIndex) leave() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.file = nil
+}
+
+// read gives the header as it is now. Where it cannot be told, because it is just being written or no file is followed, ok is false.
+func (x *walIndex) read() (h walHeader, ok bool) {
+	copies, ok := x.copies()
+	if !ok {
 		return h, false
 	}
 	h = walHeader(copies[:walHeaderBytes])
 	return h, h == walHeader(copies[walHeaderBytes:]) && h.sound()
+}
+
+func (x *walIndex) copies() (copies [2 * walHeaderBytes]byte, ok bool) {
+	x.mu.RLock()
+	file := x.file
+	if file == nil {
+		x.mu.RUnlock()
+		return copies, false
+	}
+	ok = file.start(copies[:])
+	now := time.Since(begun)
+	due := now-time.Duration(x.looked.Load()) > lookEvery
+	linked := !due || file.linked()
+	x.mu.RUnlock()
+	switch {
+	case !linked: // SQLite may go on with the file that has no name, or with one that is there now
+		x.end()
+		return copies, false
+	case due:
+		x.looked.Store(int64(now))
+	}
+	return copies, ok
 }
 
 // sound tells whether the header is whole: it has been set up, is of the version that is known, and its checksum is right. That of a log without a commit is the same
@@ -122,27 +172,9 @@ func (h walHeader) sound() bool {
 	return s0 == binary.NativeEndian.Uint32(h[40:]) && s1 == binary.NativeEndian.Uint32(h[44:])
 }
 
-// open opens the file; nil where there is none yet.
-func (x *walIndex) open() *headerFile {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.file != nil || x.off {
-		return x.file // another goroutine was faster
-	}
-	file, err := openHeader(x.path + "-shm")
-	if err != nil {
-		return nil
-	}
-	filesInUse.Lock()
-	x.use.opened = append(x.use.opened, file)
-	filesInUse.Unlock()
-	x.file = file
-	return file
-}
-
 // end makes the index tell nothing from now on.
 func (x *walIndex) end() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.off = true
+	x.off, x.file = true, nil
 }

@@ -2,15 +2,17 @@
 
 package sqlstore
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // headerFile cannot be had here, so that every read goes to the database.
 type headerFile struct{}
 
 func openHeader(string) (*headerFile, error) { return nil, errors.ErrUnsupported }
 
-func (*headerFile) linked() bool      { return false }
-func (*headerFile) start([]byte) bool { return false }
-func (*headerFile) close() error      { return nil }
-
-func coherent(string) bool { return false }
+func (*headerFile) is(os.FileInfo) bool { return false }
+func (*headerFile) linked() bool        { return false }
+func (*headerFile) start([]byte) bool   { return false }
+func (*headerFile) close() error        { return nil }

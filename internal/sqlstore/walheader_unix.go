@@ -3,63 +3,61 @@
 package sqlstore
 
 import (
+	"errors"
 	"os"
+	"runtime/debug"
 	"syscall"
 )
 
-// headerFile is the file of the header, open. Reads go to its descriptor itself, since they come several times with each request.
+// headerFile is the file of the header, open and mapped as SQLite has it: the header is read several times with each request, and a system call for each read would
+// cost more than the rest of a read from memory.
 type headerFile struct {
-	file       *os.File
-	descriptor int
+	file   *os.File
+	memory []byte
 }
 
+// openHeader opens the file for writing too, although nothing is written: file systems that are laid over others give who only reads the file below.
 func openHeader(name string) (*headerFile, error) {
-	file, err := os.Open(name)
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &headerFile{file, int(file.Fd())}, nil
+	memory, err := syscall.Mmap(int(file.Fd()), 0, 2*walHeaderBytes, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return &headerFile{file: file}, nil // it may not be closed, see fileUse
+	}
+	return &headerFile{file, memory}, nil
+}
+
+// is tells whether it is this file.
+func (f *headerFile) is(info os.FileInfo) bool {
+	own, err := f.file.Stat()
+	return err == nil && os.SameFile(own, info)
 }
 
 // linked tells whether the file still has a name.
 func (f *headerFile) linked() bool {
 	var stat syscall.Stat_t
-	return syscall.Fstat(f.descriptor, &stat) == nil && stat.Nlink > 0
+	return syscall.Fstat(int(f.file.Fd()), &stat) == nil && stat.Nlink > 0
 }
 
-// start reads the beginning of the file; ok is false where there is less than that.
+// start reads the beginning of the file; ok is false where there is less than that. Memory of a file that somebody has cut off is no memory: touching it would end the
+// process if Go did not make a panic of it.
 func (f *headerFile) start(into []byte) (ok bool) {
-	n, err := syscall.Pread(f.descriptor, into, 0)
-	return err == nil && n == len(into)
+	before := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(before)
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return copy(into, f.memory) == len(into)
 }
 
-func (f *headerFile) close() error { return f.file.Close() }
-
-// coherent tells whether reads of a file in a directory see at once what another program writes through memory, as SQLite writes the header. They do on the local file
-// systems of these systems; some that another machine serves keep the two apart.
-func coherent(directory string) bool {
-	file, err := os.CreateTemp(directory, ".mapped-*")
-	if err != nil {
-		return false
+func (f *headerFile) close() error {
+	var err error
+	if f.memory != nil {
+		err = syscall.Munmap(f.memory)
 	}
-	defer file.Close()
-	if os.Remove(file.Name()) != nil {
-		return false
-	}
-	if _, err := file.Write(make([]byte, os.Getpagesize())); err != nil { // takes room on the disk: a page that found none when it is touched would end the process
-		return false
-	}
-	memory, err := syscall.Mmap(int(file.Fd()), 0, os.Getpagesize(), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = syscall.Munmap(memory) }()
-	for _, written := range []byte{1, 2} {
-		memory[0] = written
-		var read [1]byte
-		if n, err := file.ReadAt(read[:], 0); n != 1 || err != nil || read[0] != written {
-			return false
-		}
-	}
-	return true
+	return errors.Join(err, f.file.Close())
 }

@@ -50,6 +50,7 @@ type writer struct {
 	closeWait  time.Duration
 
 	path        string
+	index       *walIndex
 	readers     []readers // the other connections to the file
 	checkpoints checkpoints
 	failures    int // of commits, since the outage began
@@ -79,9 +80,9 @@ func (w *writer) newPending(ctx context.Context) *pending {
 		committing: make(chan struct{}), fate: make(chan error, 1)}
 }
 
-func startWriter(db *sql.DB, path string, log *slog.Logger, others ...readers) *writer {
+func startWriter(db *sql.DB, path string, index *walIndex, log *slog.Logger, others ...readers) *writer {
 	w := &writer{db: db, turnWait: writerTurnWait, batchWait: writerBatchWait, commitWait: writerCommitWait, closeWait: writerCloseWait,
-		path: path, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+		path: path, index: index, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
 		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
@@ -202,6 +203,7 @@ func (w *writer) close() error {
 
 func (w *writer) work() {
 	defer close(w.stopped)
+	_ = w.connect() // so that reads are kept from the start; where it fails, the first change says so
 	for range w.wake {
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.commit(batch)
@@ -320,6 +322,9 @@ func (w *writer) connect() error {
 		return busy(err)
 	}
 	w.conn, w.run = conn, &prepared{on: conn}
+	if _, err := conn.ExecContext(context.Background(), `SELECT COUNT(*) FROM sqlite_schema`); err == nil { // opens the log
+		w.index.follow()
+	}
 	return nil
 }
 
@@ -352,6 +357,7 @@ func (w *writer) rollback() {
 
 func (w *writer) drop() {
 	if w.conn != nil {
+		w.index.leave()
 		w.run.close()
 		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // never goes back to the pool
 		_ = w.conn.Close()
