@@ -1,15 +1,17 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"time"
 )
 
 // gcHeadroom is how many bytes are allocated at least between two garbage collections. What is alive in this program is a few megabytes, and collecting whenever as much
 // has come on top, as Go does by itself, would take much of the time of short requests (decision 34).
-const gcHeadroom = 48 << 20
+const gcHeadroom = 32 << 20
 
 // collectRarely holds that from now on, unless the operator says what the collector shall do.
 func collectRarely(env map[string]string) {
@@ -34,12 +36,52 @@ func gcPercent(bytes uint64) int {
 	return max(100, min(gcHeadroom/(4<<20)*100, int(gcHeadroom*100/max(bytes, 1))))
 }
 
-// addProcessor lets one goroutine more run at a time than there are cores to hash passwords on, unless the operator says how many. The scheduler of the system shares the
-// cores fairer than Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds (decision 34).
-func addProcessor(env map[string]string) {
+// addProcessors lets two goroutines more run at a time than there are cores, unless the operator says how many. The scheduler of the system shares the cores fairer than
+// Go's: who only wants to read and answer gets one at once, instead of when a hash has had its ten milliseconds. One is for whoever signs, one for the others
+// (decision 34).
+func addProcessors(env map[string]string) {
 	if env["GOMAXPROCS"] == "" {
-		oneMore.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) })
+		twoMore.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2) })
 	}
 }
 
-var oneMore sync.Once // a test starts many servers in one process
+var twoMore sync.Once // a test starts many servers in one process
+
+// restEvery is for how long nothing was collected when memory goes back to the system.
+const restEvery = time.Minute
+
+// giveBackAtRest gives the memory back that a burst of requests left, as soon as there is little to do, until ctx ends. Go's own scavenger keeps as much as the next
+// collection may wait for.
+func giveBackAtRest(ctx context.Context) {
+	tick := time.NewTicker(restEvery)
+	defer tick.Stop()
+	for before := collections(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := collections()
+		if now == before && spare() > worthGivingBack {
+			debug.FreeOSMemory()
+		}
+		before = now
+	}
+}
+
+// worthGivingBack is what a collection pays for.
+const worthGivingBack = 8 << 20
+
+// collections is how often the heap had grown so far that it was collected.
+func collections() uint64 {
+	count := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
+	metrics.Read(count)
+	return count[0].Value.Uint64()
+}
+
+// spare is how many bytes of the heap are free, or came since the last collection and may be garbage.
+func spare() int {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(heap)
+	return int(heap[0].Value.Uint64()) + int(heap[1].Value.Uint64()) - int(heap[2].Value.Uint64())
+}

@@ -9,7 +9,7 @@ import (
 
 func TestGCPercent(t *testing.T) {
 	t.Parallel()
-	for live, want := range map[uint64]int{0: 1200, 1 << 20: 1200, 6 << 20: 800, 48 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 8 << 20: 400, 32 << 20: 100, 1 << 30: 100} {
 		if got := gcPercent(live); got != want {
 			t.Errorf("%d bytes: got %d, want %d", live, got, want)
 		}
@@ -48,4 +48,23 @@ func TestCollectRarely(t *testing.T) {
 		t.Errorf("got %d with little alive", few)
 	}
 	kept = nil
+}
+
+// TestSpareMemory: what is not used any more counts until it was given back.
+func TestSpareMemory(t *testing.T) {
+	const much = 256 << 20
+	kept = make([]byte, much)
+	runtime.GC()
+	if got := spare(); got > much/2 {
+		t.Errorf("%d bytes are spare, and all of them are used", got)
+	}
+	kept = nil
+	runtime.GC()
+	if got := spare(); got < much*3/4 {
+		t.Errorf("%d bytes are spare", got)
+	}
+	debug.FreeOSMemory()
+	if got := spare(); got > much/2 {
+		t.Errorf("%d bytes are spare after all were given back", got)
+	}
 }

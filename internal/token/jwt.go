@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -48,7 +50,7 @@ func (k *SigningKey) Sign(claims map[string]any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign jwt: encode claims: %w", err)
 	}
-	jws, err := k.signer.Sign(payload)
+	jws, err := k.signature(payload)
 	if err != nil {
 		return "", fmt.Errorf("sign jwt: %w", err)
 	}
@@ -61,6 +63,19 @@ func (k *SigningKey) Sign(claims map[string]any) (string, error) {
 	}
 	return compact, nil
 }
+
+func (k *SigningKey) signature(payload []byte) (*jose.JSONWebSignature, error) {
+	if k.Algorithm == RS256 {
+		turns := rsaTurns()
+		turns <- struct{}{}
+		defer func() { <-turns }()
+	}
+	return k.signer.Sign(payload)
+}
+
+// rsaTurns bounds how many RSA signatures are computed at a time. Each keeps a core busy for a millisecond, and Go's scheduler runs what is ready on a core before it
+// looks who else came: with thirty signatures ready, a health check waited for most of them. Those that wait for a turn are not ready (decision 34).
+var rsaTurns = sync.OnceValue(func() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) })
 
 // Expect is what a token must match. Issuer and Audience must not be empty.
 type Expect struct {
