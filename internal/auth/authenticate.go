@@ -47,22 +47,16 @@ func (s *Service) authenticateUser(ctx context.Context, c Caller, idToken string
 
 // signedInBy makes the caller the user of a session, if that lives and its user may sign in.
 func (s *Service) signedInBy(ctx context.Context, c Caller, id SessionID) (Caller, error) {
-	session, err := s.store.GetSession(ctx, c.Project.ID, id)
+	found, err := s.store.GetSignedIn(ctx, c.Project.ID, id)
+	session, user := found.Session, found.User
 	noteSession(ctx, c.Project.Settings, session, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return c, errTokenInvalid
 	}
 	if err != nil {
-		return c, fmt.Errorf("session: %w", err)
+		return c, fmt.Errorf("session and user: %w", err)
 	}
-	user, err := s.store.GetUser(ctx, c.Project.ID, session.User)
-	noteLookup(ctx, user, err)
-	if errors.Is(err, ErrNotFound) {
-		return c, errTokenInvalid
-	}
-	if err != nil {
-		return c, fmt.Errorf("user: %w", err)
-	}
+	noteLookup(ctx, user, nil)
 	if session.ended(c.Project.Settings, s.now()) || user.Blocked() {
 		return c, errTokenInvalid
 	}

@@ -29,7 +29,8 @@ func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Toke
 		return Tokens{}, newError(CodeMissingRefreshToken, "a refresh token is needed")
 	}
 	ctx = withTrail(ctx, c)
-	row, err := s.store.GetRefreshToken(ctx, c.Project.ID, token.Hash(presented))
+	found, err := s.store.GetRefreshable(ctx, c.Project.ID, token.Hash(presented))
+	row, u, session := found.Token, found.User, found.Session
 	noteRefreshToken(ctx, row, err, s.now())
 	if errors.Is(err, ErrNotFound) {
 		return Tokens{}, s.refuseUnknownToken(ctx, c, presented)
@@ -37,11 +38,7 @@ func (s *Service) refresh(ctx context.Context, c Caller, presented string) (Toke
 	if err != nil {
 		return Tokens{}, fmt.Errorf("refresh token: %w", err)
 	}
-	u, session, err := s.refreshable(ctx, c, row)
-	if err != nil {
-		if CodeOf(err) == CodeInternal {
-			return Tokens{}, err
-		}
+	if err := s.mayRefresh(ctx, c, found.SignedIn); err != nil {
 		return Tokens{}, s.deny(ctx, c, EventRefresh, row.User, AsError(err))
 	}
 	if u, session, err = s.askRefresh(ctx, c, row, u, session, presented); err != nil {
@@ -94,31 +91,37 @@ func (s *Service) refuseUnknownToken(ctx context.Context, c Caller, presented st
 
 var errInvalidRefreshToken = newError(CodeInvalidRefreshToken, "the refresh token is not valid")
 
-// refreshable checks everything that can have happened to the session and its user since (P5, P20).
+// refreshable looks again at what can have happened to the session and its user.
 func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (User, Session, error) {
-	u, err := s.store.GetUser(ctx, row.Project, row.User)
-	noteLookup(ctx, u, err)
-	if errors.Is(err, ErrNotFound) {
-		return User{}, Session{}, newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
+	found, err := s.store.GetSignedIn(ctx, row.Project, row.Session)
+	if errors.Is(err, ErrNotFound) { // with the user, its sessions are gone
+		_, err = s.store.GetUser(ctx, row.Project, row.User)
+		noteLookup(ctx, User{}, err)
+		if err == nil {
+			noteSession(ctx, c.Project.Settings, Session{}, ErrNotFound, s.now())
+			return User{}, Session{}, errSessionEnded
+		}
+		if errors.Is(err, ErrNotFound) {
+			return User{}, Session{}, newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
+		}
 	}
 	if err != nil {
-		return User{}, Session{}, fmt.Errorf("user: %w", err)
+		return User{}, Session{}, fmt.Errorf("session and user: %w", err)
 	}
-	if u.Blocked() {
-		return User{}, Session{}, newError(CodeUserDisabled, "the account is disabled")
+	return found.User, found.Session, s.mayRefresh(ctx, c, found)
+}
+
+// mayRefresh checks everything that can have happened to a session and its user since the token was given (P5, P20).
+func (s *Service) mayRefresh(ctx context.Context, c Caller, found SignedIn) error {
+	noteLookup(ctx, found.User, nil)
+	if found.User.Blocked() {
+		return newError(CodeUserDisabled, "the account is disabled")
 	}
-	session, err := s.store.GetSession(ctx, row.Project, row.Session)
-	noteSession(ctx, c.Project.Settings, session, err, s.now())
-	if errors.Is(err, ErrNotFound) {
-		return User{}, Session{}, errSessionEnded
+	noteSession(ctx, c.Project.Settings, found.Session, nil, s.now())
+	if found.Session.ended(c.Project.Settings, s.now()) || found.Session.lacksSecondFactor(c.Project.Settings) {
+		return errSessionEnded
 	}
-	if err != nil {
-		return User{}, Session{}, fmt.Errorf("session: %w", err)
-	}
-	if session.ended(c.Project.Settings, s.now()) || session.lacksSecondFactor(c.Project.Settings) {
-		return User{}, Session{}, errSessionEnded
-	}
-	return u, session, nil
+	return nil
 }
 
 var errSessionEnded = newError(CodeExpiredRefreshToken, "the session has ended; sign in again")

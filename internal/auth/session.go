@@ -38,6 +38,18 @@ type RefreshToken struct {
 	SuccessorSalt []byte
 }
 
+// SignedIn is a session with its user.
+type SignedIn struct {
+	Session Session
+	User    User
+}
+
+// Refreshable is a refresh token with its session and that one's user.
+type Refreshable struct {
+	Token RefreshToken
+	SignedIn
+}
+
 // OOBPurpose is what a one-time code is good for.
 type OOBPurpose string
 

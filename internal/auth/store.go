@@ -47,7 +47,11 @@ type Reader interface {
 	GetSession(ctx context.Context, p ProjectID, id SessionID) (Session, error)
 	// ListSessions gives the user's living sessions, newest first; user "" gives those of all users of the project.
 	ListSessions(ctx context.Context, p ProjectID, user UserID, after SessionID, limit int) ([]Session, error)
+	// GetSignedIn is GetSession with the session's user.
+	GetSignedIn(ctx context.Context, p ProjectID, id SessionID) (SignedIn, error)
 	GetRefreshToken(ctx context.Context, p ProjectID, hash []byte) (RefreshToken, error)
+	// GetRefreshable is GetRefreshToken with the token's session and user.
+	GetRefreshable(ctx context.Context, p ProjectID, hash []byte) (Refreshable, error)
 
 	GetBrowserToken(ctx context.Context, p ProjectID, hash []byte) (BrowserToken, error)
 	// GetSignInCode finds used and expired ones, too.

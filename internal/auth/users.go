@@ -57,6 +57,9 @@ func (s *Service) GetUser(ctx context.Context, c Caller, id UserID) (User, error
 	if err := s.permit(ctx, c, EventUserRead, id, c.Project.Settings.UsersGetPermission); err != nil {
 		return User{}, err
 	}
+	if c.user != nil && c.user.ID == id { // read when the caller was authenticated
+		return *c.user, nil
+	}
 	return s.userByID(ctx, c, id)
 }
 

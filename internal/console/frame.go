@@ -9,7 +9,9 @@ import (
 )
 
 // frames are documents that pages show in a frame of no origin.
-var frames = sync.OnceValues(func() (*template.Template, error) { return template.New("").ParseFS(templateFiles, "html/_preview.html") })
+var frames = sync.OnceValues(func() (*template.Template, error) {
+	return template.New("").ParseFS(templateFiles, "html/_preview.html")
+})
 
 // renderFrame answers with a document for a frame, that may hold what others wrote.
 func (v *visit) renderFrame(name string, status int, data any) error {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -16,6 +17,26 @@ func sessionFields(s *auth.Session) []any {
 
 func (r reader) GetSession(ctx context.Context, p auth.ProjectID, id auth.SessionID) (auth.Session, error) {
 	return cachedGet(ctx, r.q, sessionFields, `SELECT `+sessionColumns+` FROM sessions WHERE project = $1 AND id = $2`, p, id)
+}
+
+func signedInFields(s *auth.SignedIn) []any {
+	return append(sessionFields(&s.Session), userFields(&s.User)...)
+}
+
+var selectSignedIn = `SELECT ` + columnsOf("s", sessionColumns) + `, ` + userColumns + ` FROM sessions s
+	JOIN users u ON u.project = s.project AND u.id = s.user_id WHERE s.project = $1 AND s.id = $2`
+
+func (r reader) GetSignedIn(ctx context.Context, p auth.ProjectID, id auth.SessionID) (auth.SignedIn, error) {
+	return cachedGet(ctx, r.q, signedInFields, selectSignedIn, p, id)
+}
+
+// columnsOf names columns of a table that a statement calls otherwise.
+func columnsOf(table, columns string) string {
+	names := strings.Split(columns, ",")
+	for i, name := range names {
+		names[i] = table + "." + strings.TrimSpace(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // ListSessions finds the page after a session as long as that is stored, be it revoked meanwhile.
@@ -63,6 +84,18 @@ func refreshTokenFields(t *auth.RefreshToken) []any {
 
 func (r reader) GetRefreshToken(ctx context.Context, p auth.ProjectID, hash []byte) (auth.RefreshToken, error) {
 	return cachedGet(ctx, r.q, refreshTokenFields, `SELECT `+refreshTokenColumns+` FROM refresh_tokens WHERE project = $1 AND hash = $2`, p, hash)
+}
+
+func refreshableFields(r *auth.Refreshable) []any {
+	return append(refreshTokenFields(&r.Token), signedInFields(&r.SignedIn)...)
+}
+
+var selectRefreshable = `SELECT ` + columnsOf("t", refreshTokenColumns) + `, ` + columnsOf("s", sessionColumns) + `, ` + userColumns + ` FROM refresh_tokens t
+	JOIN sessions s ON s.project = t.project AND s.id = t.session_id
+	JOIN users u ON u.project = t.project AND u.id = t.user_id WHERE t.project = $1 AND t.hash = $2`
+
+func (r reader) GetRefreshable(ctx context.Context, p auth.ProjectID, hash []byte) (auth.Refreshable, error) {
+	return cachedGet(ctx, r.q, refreshableFields, selectRefreshable, p, hash)
 }
 
 func (t *tx) CreateRefreshToken(ctx context.Context, r auth.RefreshToken) error {

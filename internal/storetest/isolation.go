@@ -96,8 +96,12 @@ func snapshot(ctx context.Context, r auth.Reader, p auth.ProjectID) (map[string]
 	put("roles", roles, err)
 	session, err := r.GetSession(ctx, p, "session")
 	put("session", session, err)
+	signedIn, err := r.GetSignedIn(ctx, p, "session")
+	put("signed in", signedIn, err)
 	token, err := r.GetRefreshToken(ctx, p, []byte("token"))
 	put("token", token, err)
+	refreshable, err := r.GetRefreshable(ctx, p, []byte("token"))
+	put("refreshable", refreshable, err)
 	browser, err := r.GetBrowserToken(ctx, p, []byte("cookie"))
 	put("browser token", browser, err)
 	signIn, err := r.GetSignInCode(ctx, p, []byte("sign-in"))
@@ -174,7 +178,11 @@ var isolationCases = map[string]func(ctx context.Context, tx auth.Tx) (any, erro
 	"DeleteUserImportParts": only(func(ctx context.Context, tx auth.Tx) error { return tx.DeleteUserImportParts(ctx, two, "i1") }),
 	"ListRoles":             func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListRoles(ctx, two) },
 	"GetSession":            func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSession(ctx, two, "session") },
-	"ListSessions":          func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
+	"GetSignedIn":           func(ctx context.Context, tx auth.Tx) (any, error) { return tx.GetSignedIn(ctx, two, "session") },
+	"GetRefreshable": func(ctx context.Context, tx auth.Tx) (any, error) {
+		return tx.GetRefreshable(ctx, two, []byte("token"))
+	},
+	"ListSessions": func(ctx context.Context, tx auth.Tx) (any, error) { return tx.ListSessions(ctx, two, "", "", 9) },
 	"GetBrowserToken": func(ctx context.Context, tx auth.Tx) (any, error) {
 		return tx.GetBrowserToken(ctx, two, []byte("cookie"))
 	},

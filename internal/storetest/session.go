@@ -23,6 +23,10 @@ func testSessions(t *testing.T, s auth.Store) {
 			tx.CreateSession(ctx, auth.Session{Project: one, ID: "s4", User: bert, CreatedAt: after(1)}))
 	})
 	wantEqual(t, "session", must[auth.Session](t)(s.GetSession(ctx, one, "s1")), full)
+	user := must[auth.User](t)(s.GetUser(ctx, one, anna))
+	wantEqual(t, "session and user", must[auth.SignedIn](t)(s.GetSignedIn(ctx, one, "s1")), auth.SignedIn{Session: full, User: user})
+	_, err := s.GetSignedIn(ctx, one, "nosuch")
+	wantError(t, "GetSignedIn", err, auth.ErrNotFound)
 	wantError(t, "CreateSession of a taken id", s.Update(ctx, func(tx auth.Tx) error { return tx.CreateSession(ctx, full) }), auth.ErrConflict)
 	wantError(t, "CreateSession of no user", s.Update(ctx, func(tx auth.Tx) error {
 		return tx.CreateSession(ctx, auth.Session{Project: one, ID: "s9", User: "nosuch"})
@@ -85,7 +89,11 @@ func testRefreshTokens(t *testing.T, s auth.Store) {
 	token := auth.RefreshToken{Project: one, Hash: []byte("h1"), Session: "s1", User: anna, CreatedAt: now}
 	update(t, s, func(tx auth.Tx) error { return tx.CreateRefreshToken(ctx, token) })
 	wantEqual(t, "token", must[auth.RefreshToken](t)(s.GetRefreshToken(ctx, one, token.Hash)), token)
-	_, err := s.GetRefreshToken(ctx, one, []byte("nosuch"))
+	in := must[auth.SignedIn](t)(s.GetSignedIn(ctx, one, token.Session))
+	wantEqual(t, "token, session and user", must[auth.Refreshable](t)(s.GetRefreshable(ctx, one, token.Hash)), auth.Refreshable{Token: token, SignedIn: in})
+	_, err := s.GetRefreshable(ctx, one, []byte("nosuch"))
+	wantError(t, "GetRefreshable", err, auth.ErrNotFound)
+	_, err = s.GetRefreshToken(ctx, one, []byte("nosuch"))
 	wantError(t, "GetRefreshToken", err, auth.ErrNotFound)
 	_, err = s.GetRefreshToken(ctx, one, nil)
 	wantError(t, "GetRefreshToken of no hash", err, auth.ErrNotFound)
