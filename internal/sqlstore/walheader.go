@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // walHeader is the header of SQLite's index of its log. Each commit of any process changes it, and SQLite's own connections compare it to learn whether the pages
@@ -19,9 +18,9 @@ const walHeaderBytes = 48
 // walIndexVersion is that of all of SQLite 3 so far.
 const walIndexVersion = 3007000
 
-// lookEvery is how often at most the file is looked at. No process can remove it while this one follows it, as long as all go through SQLite; the look is for
-// those that do not.
-const lookEvery = time.Millisecond
+// lookEvery is with how many reads the file is looked at. No process can remove it while this one follows it, as long as all go through SQLite; the look is for those that
+// do not, and SQLite's own connections do not notice them at all.
+const lookEvery = 64
 
 // walIndex reads the header of the index of one database, between follow and leave. The zero header is that of no state.
 type walIndex struct {
@@ -29,13 +28,11 @@ type walIndex struct {
 	use  *fileUse
 
 	mu     sync.RWMutex
-	file   *headerFile  // nil while nothing is told
-	looked atomic.Int64 // when the file was last seen to have its name, as a duration since begun
-	off    bool         // tells nothing any more
+	file   *headerFile // nil while nothing is told
+	reads  atomic.Uint32
+	off    bool // tells nothing any more
 	closed bool
 }
-
-var begun = time.Now()
 
 // fileUse counts the stores of this process that use a database. A file that this process closes loses the locks that SQLite holds on it (POSIX, fcntl), so none is
 // closed while any store uses the database.
@@ -142,18 +139,12 @@ func (x *walIndex) copies() (copies [2 * walHeaderBytes]byte, ok bool) {
 		return copies, false
 	}
 	ok = file.start(copies[:])
-	now := time.Since(begun)
-	due := now-time.Duration(x.looked.Load()) > lookEvery
-	linked := !due || file.linked()
+	linked := x.reads.Add(1)%lookEvery != 0 || file.linked()
 	x.mu.RUnlock()
-	switch {
-	case !linked: // SQLite may go on with the file that has no name, or with one that is there now
+	if !linked { // SQLite may go on with the file that has no name, or with one that is there now
 		x.end()
-		return copies, false
-	case due:
-		x.looked.Store(int64(now))
 	}
-	return copies, ok
+	return copies, ok && linked
 }
 
 // sound tells whether the header is whole: it has been set up, is of the version that is known, and its checksum is right. That of a log without a commit is the same
