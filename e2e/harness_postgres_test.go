@@ -66,13 +66,13 @@ func startPostgres() error {
 	if _, err := runPostgres("initdb", "--pgdata="+filepath.Join(dir, "data"), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"); err != nil {
 		return err
 	}
-	postgres.server = postgresCommand("postgres", "-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off",
+	server := postgresCommand("postgres", "-D", filepath.Join(dir, "data"), "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "max_connections=500", "-c", "shared_buffers=64MB")
 	exited := make(chan struct{})
-	if err := bound.Start(postgres.server, syscall.SIGQUIT, func(error) { close(exited) }); err != nil {
+	if err := bound.Start(server, syscall.SIGQUIT, func(error) { close(exited) }); err != nil {
 		return err
 	}
-	postgres.exited = exited
+	postgres.server, postgres.exited = server, exited
 	for range 200 {
 		if _, err = runPostgres("psql", "--host="+dir, "--username=postgres", "--command=SELECT 1"); err == nil {
 			return nil

@@ -38,7 +38,7 @@ func TestConfigPrecedence(t *testing.T) {
 		{"variable over file", map[string]string{"config": file}, map[string]string{"DOORWARD_LISTEN": ":2222"}, "listen", ":2222", "env DOORWARD_LISTEN"},
 		{"flag over both", map[string]string{"config": file, "listen": ":3333"}, map[string]string{"DOORWARD_LISTEN": ":2222"}, "listen", ":3333", "flag --listen"},
 		{"number of the file", map[string]string{"config": file}, nil, "hash-workers", "3", "file " + file},
-		{"default from another value", map[string]string{"config": file}, nil, "hash-queue", "144", "default"},
+		{"default from another value", map[string]string{"config": file}, nil, "hash-queue", "108", "default"},
 		{"list of the file", map[string]string{"config": file}, nil, "trusted-proxies", "10.0.0.0/8,::1", "file " + file},
 		{"empty variable counts", nil, map[string]string{"DOORWARD_MAIL_FROM_NAME": ""}, "mail-from-name", "", "env DOORWARD_MAIL_FROM_NAME"},
 		{"public URL from port", map[string]string{"listen": "0.0.0.0:9000"}, nil, "public-url", "http://localhost:9000", "default"},

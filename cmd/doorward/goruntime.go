@@ -47,13 +47,16 @@ func addProcessors(env map[string]string) {
 
 var twoMore sync.Once // a test starts many servers in one process
 
-// restEvery is for how long nothing was collected when memory goes back to the system.
-const restEvery = time.Minute
+// restTime is for how long nothing was collected when memory goes back to the system.
+const restTime = time.Minute
 
-// giveBackAtRest gives the memory back that a burst of requests left, as soon as there is little to do, until ctx ends. Go's own scavenger keeps as much as the next
-// collection may wait for.
-func giveBackAtRest(ctx context.Context) {
-	tick := time.NewTicker(restEvery)
+// giveBackAtRest gives the memory back that a burst of requests left, when nothing was collected from one look to the next, until ctx ends. Go's own scavenger keeps as
+// much as the next collection may wait for. Where the operator says what the collector shall do, that is all it does.
+func giveBackAtRest(ctx context.Context, env map[string]string, every time.Duration) {
+	if env["GOGC"] != "" || env["GOMEMLIMIT"] != "" {
+		return
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for before := collections(); ; {
 		select {
@@ -72,7 +75,7 @@ func giveBackAtRest(ctx context.Context) {
 // worthGivingBack is what a collection pays for.
 const worthGivingBack = 8 << 20
 
-// collections is how often the heap had grown so far that it was collected.
+// collections is how often the heap was collected without being told to.
 func collections() uint64 {
 	count := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
 	metrics.Read(count)

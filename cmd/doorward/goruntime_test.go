@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -67,4 +68,36 @@ func TestSpareMemory(t *testing.T) {
 	if got := spare(); got > much/2 {
 		t.Errorf("%d bytes are spare after all were given back", got)
 	}
+}
+
+// TestGiveBackAtRest: what a burst left goes back when nothing happens, unless the operator says what the collector shall do.
+func TestGiveBackAtRest(t *testing.T) {
+	const much = 256 << 20
+	before := debug.SetGCPercent(1000) // Go's own scavenger keeps it
+	defer debug.SetGCPercent(before)
+	leave := func() {
+		kept = make([]byte, much)
+		for at := 0; at < much; at += 4096 {
+			kept[at] = 1
+		}
+		kept = nil
+		runtime.GC()
+	}
+	leave()
+	giveBackAtRest(t.Context(), map[string]string{"GOGC": "50"}, time.Millisecond) // comes back at once
+	giveBackAtRest(t.Context(), map[string]string{"GOMEMLIMIT": "1GiB"}, time.Millisecond)
+	if got := spare(); got < much/2 {
+		t.Fatalf("%d bytes are spare after a burst", got)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { giveBackAtRest(ctx, nil, time.Millisecond); close(ended) }()
+	for deadline := time.Now().Add(20 * time.Second); spare() > much/2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("%d bytes are spare at rest", spare())
+			break
+		}
+	}
+	end()
+	<-ended
 }

@@ -67,7 +67,7 @@ func serve(a *app) (err error) {
 		log.Warn("the database takes no changes, because its data moves or moved to another one: name that with --database", slog.String("database", to))
 	}
 	log.Info("serving", slog.String("listen", ln.Addr().String()), slog.String("public_url", c.server.PublicURL.String()), slog.String("version", c.server.Version.Version))
-	go giveBackAtRest(a.ctx)
+	go giveBackAtRest(a.ctx, a.env, restTime)
 	defer newNotifier(a.env, log).serving(a.ctx, c.server.PublicURL.String())()
 	if err := s.Run(a.ctx, ln); err != nil {
 		return err

@@ -95,20 +95,28 @@ var errInvalidRefreshToken = newError(CodeInvalidRefreshToken, "the refresh toke
 func (s *Service) refreshable(ctx context.Context, c Caller, row RefreshToken) (User, Session, error) {
 	found, err := s.store.GetSignedIn(ctx, row.Project, row.Session)
 	if errors.Is(err, ErrNotFound) { // with the user, its sessions are gone
-		_, err = s.store.GetUser(ctx, row.Project, row.User)
-		noteLookup(ctx, User{}, err)
-		if err == nil {
-			noteSession(ctx, c.Project.Settings, Session{}, ErrNotFound, s.now())
-			return User{}, Session{}, errSessionEnded
-		}
-		if errors.Is(err, ErrNotFound) {
-			return User{}, Session{}, newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
-		}
+		return User{}, Session{}, s.whyGone(ctx, c, row)
 	}
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("session and user: %w", err)
 	}
 	return found.User, found.Session, s.mayRefresh(ctx, c, found)
+}
+
+// whyGone is the refusal of a token whose session was there a moment ago.
+func (s *Service) whyGone(ctx context.Context, c Caller, row RefreshToken) error {
+	u, err := s.store.GetUser(ctx, row.Project, row.User)
+	noteLookup(ctx, u, err)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return newError(CodeRefreshTokenUserGone, "the user of the refresh token is gone")
+	case err != nil:
+		return fmt.Errorf("user: %w", err)
+	case u.Blocked():
+		return newError(CodeUserDisabled, "the account is disabled")
+	}
+	noteSession(ctx, c.Project.Settings, Session{}, ErrNotFound, s.now())
+	return errSessionEnded
 }
 
 // mayRefresh checks everything that can have happened to a session and its user since the token was given (P5, P20).

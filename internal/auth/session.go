@@ -44,7 +44,7 @@ type SignedIn struct {
 	User    User
 }
 
-// Refreshable is a refresh token with its session and that one's user.
+// Refreshable is a refresh token with its session and user.
 type Refreshable struct {
 	Token RefreshToken
 	SignedIn

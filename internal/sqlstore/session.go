@@ -91,8 +91,8 @@ func refreshableFields(r *auth.Refreshable) []any {
 }
 
 var selectRefreshable = `SELECT ` + columnsOf("t", refreshTokenColumns) + `, ` + columnsOf("s", sessionColumns) + `, ` + userColumns + ` FROM refresh_tokens t
-	JOIN sessions s ON s.project = t.project AND s.id = t.session_id
-	JOIN users u ON u.project = t.project AND u.id = t.user_id WHERE t.project = $1 AND t.hash = $2`
+	JOIN sessions s ON s.project = t.project AND s.id = t.session_id AND s.user_id = t.user_id
+	JOIN users u ON u.project = s.project AND u.id = s.user_id WHERE t.project = $1 AND t.hash = $2`
 
 func (r reader) GetRefreshable(ctx context.Context, p auth.ProjectID, hash []byte) (auth.Refreshable, error) {
 	return cachedGet(ctx, r.q, refreshableFields, selectRefreshable, p, hash)

@@ -66,7 +66,7 @@ func openConnections(ctx context.Context, path string, o Options, index *walInde
 	probing.SetMaxOpenConns(1)
 	q := &querier{run: &prepared{on: reading}, engine: sqliteEngine, turns: sqliteTurns(conns), cache: newRowCache(index)}
 	probe := &querier{run: probing, engine: sqliteEngine, turns: sqliteTurns(1)}
-	writer := startWriter(writing, path, index, o.log(), readers{reading, q.turns, conns}, readers{probing, probe.turns, 1})
+	writer := startWriter(writing, path, index, o.asIs, o.log(), readers{reading, q.turns, conns}, readers{probing, probe.turns, 1})
 	return &Store{reader: reader{q}, pool: reading, probe: probe, probing: probing, writer: writer, path: path, index: index}, nil
 }
 

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -401,5 +403,30 @@ func TestQueriesUseIndexes(t *testing.T) {
 			}
 		}
 		_ = rows.Close()
+	}
+}
+
+// TestLookChangesNothing: a database of another program, which is not in WAL mode, is the same after a look.
+func TestLookChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "other.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE other (x)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := LookAt(t.Context(), path); err != nil || l.Schema != 0 || l.Used {
+		t.Errorf("it is %+v, %v", l, err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file changed (%v)", err)
 	}
 }

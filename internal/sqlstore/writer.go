@@ -51,6 +51,7 @@ type writer struct {
 
 	path        string
 	index       *walIndex
+	lookOnly    bool      // nothing is expected to change
 	readers     []readers // the other connections to the file
 	checkpoints checkpoints
 	failures    int // of commits, since the outage began
@@ -80,9 +81,9 @@ func (w *writer) newPending(ctx context.Context) *pending {
 		committing: make(chan struct{}), fate: make(chan error, 1)}
 }
 
-func startWriter(db *sql.DB, path string, index *walIndex, log *slog.Logger, others ...readers) *writer {
+func startWriter(db *sql.DB, path string, index *walIndex, lookOnly bool, log *slog.Logger, others ...readers) *writer {
 	w := &writer{db: db, turnWait: writerTurnWait, batchWait: writerBatchWait, commitWait: writerCommitWait, closeWait: writerCloseWait,
-		path: path, index: index, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
+		path: path, index: index, lookOnly: lookOnly, readers: others, log: log, checkpoints: checkpoints{limit: logLimit},
 		wake: make(chan struct{}, 1), stopped: make(chan struct{})}
 	go w.work()
 	return w
@@ -203,7 +204,7 @@ func (w *writer) close() error {
 
 func (w *writer) work() {
 	defer close(w.stopped)
-	_ = w.connect() // so that reads are kept from the start; where it fails, the first change says so
+	w.lookEarly()
 	for range w.wake {
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.commit(batch)
@@ -310,7 +311,18 @@ func (w *writer) begin() error {
 		w.rollback()
 		return err
 	}
+	w.index.follow()
 	return nil
+}
+
+// lookEarly has reads kept before the first change. Who only looks at a database opens none to write: that alone would change a file which is not in WAL mode.
+func (w *writer) lookEarly() {
+	if w.lookOnly || w.connect() != nil {
+		return
+	}
+	if _, err := w.conn.ExecContext(context.Background(), `SELECT COUNT(*) FROM sqlite_schema`); err == nil { // opens the log
+		w.index.follow()
+	}
 }
 
 func (w *writer) connect() error {
@@ -322,9 +334,6 @@ func (w *writer) connect() error {
 		return busy(err)
 	}
 	w.conn, w.run = conn, &prepared{on: conn}
-	if _, err := conn.ExecContext(context.Background(), `SELECT COUNT(*) FROM sqlite_schema`); err == nil { // opens the log
-		w.index.follow()
-	}
 	return nil
 }
 
