@@ -236,6 +236,17 @@ func TestWhatChangesWhileTheHookThinks(t *testing.T) {
 			h.want(try(h, up), auth.CodeUserDisabled)
 		})
 	}
+	t.Run("refresh of somebody who is deleted", func(t *testing.T) {
+		h := newHarness(t, documented)
+		up := h.signUp(ada)
+		h.hook()
+		h.hooks.answersWith(func(auth.WebhookCall) (auth.HookVerdict, error) {
+			h.must(h.DeleteAccount(h.ctx, h.as(up.IDToken)))
+			return auth.HookVerdict{Allow: true}, nil
+		})
+		_, err := h.refresh(up.RefreshToken)
+		h.want(err, auth.CodeRefreshTokenUserGone)
+	})
 	t.Run("an approval is for what was asked", func(t *testing.T) {
 		h := newHarness(t, documented)
 		up := h.signUp(ada)

@@ -204,7 +204,7 @@ func (w *writer) close() error {
 
 func (w *writer) work() {
 	defer close(w.stopped)
-	w.lookEarly()
+	w.followEarly()
 	for range w.wake {
 		for batch := w.take(); len(batch) > 0; batch = w.take() {
 			w.commit(batch)
@@ -315,8 +315,8 @@ func (w *writer) begin() error {
 	return nil
 }
 
-// lookEarly has reads kept before the first change. Who only looks at a database opens none to write: that alone would change a file which is not in WAL mode.
-func (w *writer) lookEarly() {
+// followEarly has reads kept before the first change. Who only looks at a database opens none to write: that alone would change a file which is not in WAL mode.
+func (w *writer) followEarly() {
 	if w.lookOnly || w.connect() != nil {
 		return
 	}
